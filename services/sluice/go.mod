@@ -1,0 +1,17 @@
+module github.com/sluicelog/sluice/services/sluice
+
+go 1.26
+
+require (
+	github.com/sluicelog/sluice/services/enricher v0.0.0
+	github.com/sluicelog/sluice/services/indexer v0.0.0
+	github.com/sluicelog/sluice/services/receiver v0.0.0
+	github.com/sluicelog/sluice/shared v0.0.0
+)
+
+replace (
+	github.com/sluicelog/sluice/services/enricher => ../enricher
+	github.com/sluicelog/sluice/services/indexer => ../indexer
+	github.com/sluicelog/sluice/services/receiver => ../receiver
+	github.com/sluicelog/sluice/shared => ../../shared
+)

@@ -1,0 +1,277 @@
+package auth0
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// MaxDepth is how deep objects and arrays of an event may lie in one another.
+const MaxDepth = 100
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
+
+// skipSpace returns the place of the first byte from at that is no white space.
+func skipSpace(b []byte, at int) int {
+	for at < len(b) && isSpace(b[at]) {
+		at++
+	}
+	return at
+}
+
+func indexOrEnd(b []byte, c byte) int {
+	if i := bytes.IndexByte(b, c); i >= 0 {
+		return i
+	}
+	return len(b)
+}
+
+// skipString returns the place behind the string that begins at at.
+func skipString(b []byte, at int) (end int, ok bool) {
+	for i := at + 1; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1, true
+		}
+	}
+	return len(b), false
+}
+
+// skipValue returns the place behind the value at at by matching quotes and brackets only; what is between them may
+// still be no JSON. ok is false when the value does not end or its brackets do not match.
+func skipValue(b []byte, at int) (end int, ok bool) {
+	if at >= len(b) {
+		return at, false
+	}
+	switch b[at] {
+	case '"':
+		return skipString(b, at)
+	case '{', '[':
+		return skipNested(b, at)
+	}
+	i := at
+	for i < len(b) && b[i] != ',' && b[i] != ']' && b[i] != '}' && !isSpace(b[i]) {
+		i++
+	}
+	return i, i > at
+}
+
+// skipNested matches brackets with a stack of bits: 1 for an object, 0 for an array. Nesting deeper than the stack is
+// matched by count alone; it is refused later anyway.
+func skipNested(b []byte, at int) (end int, ok bool) {
+	var stack [4]uint64
+	const limit = 64 * len(stack)
+	depth := 0
+	for i := at; i < len(b); i++ {
+		switch c := b[i]; c {
+		case '"':
+			end, ok := skipString(b, i)
+			if !ok {
+				return end, false
+			}
+			i = end - 1
+		case '{', '[':
+			if depth < limit {
+				bit := uint64(1) << (depth % 64)
+				if c == '{' {
+					stack[depth/64] |= bit
+				} else {
+					stack[depth/64] &^= bit
+				}
+			}
+			depth++
+		case '}', ']':
+			depth--
+			if depth < limit && (stack[depth/64]>>(depth%64)&1 == 1) != (c == '}') {
+				return i, false
+			}
+			if depth == 0 {
+				return i + 1, true
+			}
+		}
+	}
+	return len(b), false
+}
+
+// valid checks that b is exactly one JSON value of bearable depth in valid UTF-8.
+func valid(b []byte) error {
+	end, err := checkValue(b, skipSpace(b, 0), 0)
+	if err != nil {
+		return err
+	}
+	if skipSpace(b, end) != len(b) {
+		return ErrNotJSON
+	}
+	if !utf8.Valid(b) {
+		return ErrInvalidUTF8
+	}
+	return nil
+}
+
+// checkValue returns the place behind the JSON value at at, or why there is none. It does not look at UTF-8.
+func checkValue(b []byte, at, depth int) (int, error) {
+	if at >= len(b) {
+		return at, ErrNotJSON
+	}
+	switch c := b[at]; c {
+	case '"':
+		return checkString(b, at)
+	case '{':
+		return checkObject(b, at, depth+1)
+	case '[':
+		return checkArray(b, at, depth+1)
+	case 't':
+		return checkWord(b, at, "true")
+	case 'f':
+		return checkWord(b, at, "false")
+	case 'n':
+		return checkWord(b, at, "null")
+	default:
+		return checkNumber(b, at)
+	}
+}
+
+func checkWord(b []byte, at int, word string) (int, error) {
+	if len(b)-at < len(word) || string(b[at:at+len(word)]) != word {
+		return at, ErrNotJSON
+	}
+	return at + len(word), nil
+}
+
+func checkObject(b []byte, at, depth int) (int, error) {
+	if depth > MaxDepth {
+		return at, ErrTooDeep
+	}
+	at = skipSpace(b, at+1)
+	if at < len(b) && b[at] == '}' {
+		return at + 1, nil
+	}
+	for {
+		if at >= len(b) || b[at] != '"' {
+			return at, ErrNotJSON
+		}
+		end, err := checkString(b, at)
+		if err != nil {
+			return end, err
+		}
+		if at = skipSpace(b, end); at >= len(b) || b[at] != ':' {
+			return at, ErrNotJSON
+		}
+		if end, err = checkValue(b, skipSpace(b, at+1), depth); err != nil {
+			return end, err
+		}
+		at = skipSpace(b, end)
+		switch {
+		case at < len(b) && b[at] == ',':
+			at = skipSpace(b, at+1)
+		case at < len(b) && b[at] == '}':
+			return at + 1, nil
+		default:
+			return at, ErrNotJSON
+		}
+	}
+}
+
+func checkArray(b []byte, at, depth int) (int, error) {
+	if depth > MaxDepth {
+		return at, ErrTooDeep
+	}
+	at = skipSpace(b, at+1)
+	if at < len(b) && b[at] == ']' {
+		return at + 1, nil
+	}
+	for {
+		end, err := checkValue(b, at, depth)
+		if err != nil {
+			return end, err
+		}
+		at = skipSpace(b, end)
+		switch {
+		case at < len(b) && b[at] == ',':
+			at = skipSpace(b, at+1)
+		case at < len(b) && b[at] == ']':
+			return at + 1, nil
+		default:
+			return at, ErrNotJSON
+		}
+	}
+}
+
+func checkString(b []byte, at int) (int, error) {
+	for i := at + 1; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '"':
+			return i + 1, nil
+		case c < 0x20:
+			return i, ErrNotJSON
+		case c == '\\':
+			i++
+			if i >= len(b) {
+				return i, ErrNotJSON
+			}
+			switch b[i] {
+			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			case 'u':
+				if !hex4(b, i+1) {
+					return i, ErrNotJSON
+				}
+				i += 4
+			default:
+				return i, ErrNotJSON
+			}
+		}
+	}
+	return len(b), ErrNotJSON
+}
+
+func hex4(b []byte, at int) bool {
+	if len(b)-at < 4 {
+		return false
+	}
+	for _, c := range b[at : at+4] {
+		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+func checkNumber(b []byte, at int) (int, error) {
+	i := at
+	if i < len(b) && b[i] == '-' {
+		i++
+	}
+	whole := digits(b, i)
+	if whole == i || b[i] == '0' && whole > i+1 {
+		return i, ErrNotJSON
+	}
+	i = whole
+	if i < len(b) && b[i] == '.' {
+		fraction := digits(b, i+1)
+		if fraction == i+1 {
+			return i, ErrNotJSON
+		}
+		i = fraction
+	}
+	if i < len(b) && b[i]|0x20 == 'e' {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		exponent := digits(b, i)
+		if exponent == i {
+			return i, ErrNotJSON
+		}
+		i = exponent
+	}
+	return i, nil
+}
+
+// digits returns the place behind the digits at at.
+func digits(b []byte, at int) int {
+	for at < len(b) && b[at] >= '0' && b[at] <= '9' {
+		at++
+	}
+	return at
+}

@@ -1,0 +1,175 @@
+// Package deadletter keeps what could not be mapped or indexed: whole, with the reason, browsable and replayable.
+//
+// Its promise: the same event set aside twice lies there once, however late the second time comes, because its place is
+// named after delivery and number and not after the moment.
+package deadletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluicelog/sluice/shared/stream"
+)
+
+// Stages that set something aside.
+const (
+	StageEnricher = "enricher"
+	StageIndexer  = "indexer"
+)
+
+// Letter is one event, or one body that is no event, with the reason why it is not searchable.
+type Letter struct {
+	Stage     string    `json:"stage"`
+	Reason    string    `json:"reason"`           // from a closed list per stage
+	Detail    string    `json:"detail,omitempty"` // for people: what exactly, where
+	Attempts  int       `json:"attempts"`
+	FirstSeen time.Time `json:"first_seen"`
+	Endpoint  string    `json:"endpoint,omitempty"`
+	Namespace string    `json:"namespace,omitempty"`
+	Delivery  string    `json:"delivery"`
+	Item      int       `json:"item"`           // number of the event in its delivery, from 0
+	Line      int       `json:"line,omitempty"` // line of the body on which it begins, from 1
+	Origin    string    `json:"origin"`         // stream and sequence it came from
+	Sequence  uint64    `json:"sequence,omitempty"`
+	Body      []byte    `json:"-"` // the event as received (enricher) or the bulk lines of the document (indexer)
+}
+
+// Header names of a letter.
+const (
+	headerSchema    = "Sluice-Schema"
+	headerStage     = "Sluice-Stage"
+	headerReason    = "Sluice-Reason"
+	headerDetail    = "Sluice-Detail"
+	headerAttempts  = "Sluice-Attempts"
+	headerFirstSeen = "Sluice-First-Seen"
+	headerEndpoint  = "Sluice-Endpoint"
+	headerSpace     = "Sluice-Namespace"
+	headerDelivery  = "Sluice-Delivery"
+	headerItem      = "Sluice-Item"
+	headerLine      = "Sluice-Line"
+	headerOrigin    = "Sluice-Origin"
+)
+
+// maxDetail bounds the text of a reason, in bytes.
+const maxDetail = 2048
+
+// Box is where the letters lie.
+type Box struct {
+	conn *stream.Conn
+}
+
+// Open returns the box behind a connection.
+func Open(conn *stream.Conn) *Box { return &Box{conn: conn} }
+
+// subject is a letter's own place.
+func subject(l *Letter) string {
+	return stream.SubjectDeadLetters + l.Stage + "." + token(l.Delivery) + "." + strconv.Itoa(l.Item)
+}
+
+// token makes any text fit one part of a subject.
+func token(s string) string {
+	if s == "" {
+		return "_"
+	}
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
+			return r
+		}
+		return '_'
+	}, s)
+}
+
+// Put stores a letter and waits until it is on disk; added is false when it lay there already.
+func (b *Box) Put(ctx context.Context, l *Letter) (added bool, err error) {
+	_, err = b.conn.Publish(ctx, stream.Outgoing{Subject: subject(l), Header: header(l), Data: l.Body, Absent: true})
+	if errors.Is(err, stream.ErrExists) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("setting aside event %d of delivery %s: %w", l.Item, l.Delivery, err)
+	}
+	return true, nil
+}
+
+func header(l *Letter) stream.Header {
+	h := stream.Header{
+		headerSchema: "1", headerStage: l.Stage, headerReason: l.Reason, headerDetail: clean(l.Detail),
+		headerAttempts: strconv.Itoa(l.Attempts), headerFirstSeen: l.FirstSeen.UTC().Format(time.RFC3339Nano),
+		headerEndpoint: clean(l.Endpoint), headerSpace: clean(l.Namespace), headerDelivery: clean(l.Delivery),
+		headerItem: strconv.Itoa(l.Item), headerLine: strconv.Itoa(l.Line), headerOrigin: clean(l.Origin),
+	}
+	for k, v := range h {
+		if v == "" {
+			delete(h, k)
+		}
+	}
+	return h
+}
+
+// clean keeps a value on one header line.
+func clean(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) > maxDetail {
+		s = strings.ToValidUTF8(s[:maxDetail], "") + " …"
+	}
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s))
+}
+
+func letter(s stream.Stored) *Letter {
+	number := func(name string) int { n, _ := strconv.Atoi(s.Header[name]); return n }
+	first, _ := time.Parse(time.RFC3339Nano, s.Header[headerFirstSeen])
+	return &Letter{
+		Stage: s.Header[headerStage], Reason: s.Header[headerReason], Detail: s.Header[headerDetail],
+		Attempts: number(headerAttempts), FirstSeen: first, Endpoint: s.Header[headerEndpoint],
+		Namespace: s.Header[headerSpace], Delivery: s.Header[headerDelivery], Item: number(headerItem),
+		Line: number(headerLine), Origin: s.Header[headerOrigin], Sequence: s.Sequence, Body: s.Data,
+	}
+}
+
+// All yields the letters, oldest first.
+func (b *Box) All(ctx context.Context) iter.Seq2[*Letter, error] {
+	return b.scan(ctx, stream.Range{})
+}
+
+// OfDelivery yields the letters of one delivery.
+func (b *Box) OfDelivery(ctx context.Context, id string) iter.Seq2[*Letter, error] {
+	return b.scan(ctx, stream.Range{Subject: stream.SubjectDeadLetters + "*." + token(id) + ".*"})
+}
+
+func (b *Box) scan(ctx context.Context, r stream.Range) iter.Seq2[*Letter, error] {
+	return func(yield func(*Letter, error) bool) {
+		for s, err := range b.conn.Scan(ctx, stream.DeadLetters, r) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(letter(s), nil) {
+				return
+			}
+		}
+	}
+}
+
+// Get returns one letter by its sequence; stream.ErrNotFound when there is none.
+func (b *Box) Get(ctx context.Context, sequence uint64) (*Letter, error) {
+	s, err := b.conn.Get(ctx, stream.DeadLetters, sequence)
+	if err != nil {
+		return nil, err
+	}
+	return letter(s), nil
+}
+
+// Discard removes a letter for good.
+func (b *Box) Discard(ctx context.Context, sequence uint64) error {
+	return b.conn.Delete(ctx, stream.DeadLetters, sequence)
+}

@@ -1,0 +1,73 @@
+package period_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/sluicelog/sluice/shared/period"
+)
+
+func TestThePeriodFollowsTheEventAndTheCalendar(t *testing.T) {
+	at := func(s string) time.Time {
+		parsed, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed
+	}
+	changed := period.Calendar{{Unit: period.Day}, {From: at("2026-06-01T00:00:00Z"), Unit: period.Month}}
+	for _, c := range []struct {
+		calendar period.Calendar
+		time     time.Time
+		want     string
+	}{
+		{period.Daily(), at("2026-11-23T23:59:59Z"), "2026.11.23"},
+		{period.Daily(), at("2026-11-23T23:59:59-02:00"), "2026.11.24"},
+		{period.Calendar{{Unit: period.Hour}}, at("2026-11-23T07:00:00Z"), "2026.11.23.07"},
+		{period.Calendar{{Unit: period.Week}}, at("2027-01-01T00:00:00Z"), "2026.w53"},
+		{period.Calendar{{Unit: period.Month}}, at("2026-02-28T00:00:00Z"), "2026.02"},
+		{changed, at("2026-05-31T23:59:59Z"), "2026.05.31"},
+		{changed, at("2026-06-01T00:00:00Z"), "2026.06"},
+		{nil, at("2026-06-01T00:00:00Z"), "2026.06.01"},
+		{period.Daily(), time.Time{}, period.Undated},
+	} {
+		if got := c.calendar.Name(c.time); got != c.want {
+			t.Errorf("%v: got %s, want %s", c.time, got, c.want)
+		}
+	}
+}
+
+func TestAnEventLiesBeforeTheEndOfItsPeriod(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	for range 2000 {
+		at := time.Unix(rng.Int64N(4_000_000_000), 0).UTC()
+		for _, unit := range []period.Unit{period.Hour, period.Day, period.Week, period.Month} {
+			name := period.Calendar{{Unit: unit}}.Name(at)
+			end, ok := period.End(name)
+			if !ok || !at.Before(end) || end.Sub(at) > 31*24*time.Hour {
+				t.Fatalf("%v in %s ends %v, %v", at, name, end, ok)
+			}
+		}
+	}
+	if _, ok := period.End(period.Undated); ok {
+		t.Fatal("the undated index has an end")
+	}
+}
+
+func TestIndexNamesComeApartAgain(t *testing.T) {
+	index := period.Index("prod_eu", "2026.11.23")
+	if index != "logs-auth0.logs-prod_eu-2026.11.23" {
+		t.Fatal(index)
+	}
+	if ns, name, ok := period.Split(index); !ok || ns != "prod_eu" || name != "2026.11.23" {
+		t.Fatal(ns, name, ok)
+	}
+	for _, other := range []string{"logs-auth0.logs-default", "logs-other-default-2026.11.23", ""} {
+		if _, _, ok := period.Split(other); ok {
+			t.Errorf("%q was taken for ours", other)
+		}
+	}
+}

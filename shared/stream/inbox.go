@@ -1,0 +1,251 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// heartbeat is how often a held message tells the server that it is still being worked on.
+const heartbeat = AckWait / 4
+
+// pull is how long one request to the server stays open; it bounds how long a stop waits for it.
+const pull = time.Second
+
+// Message is one message of a stream, held until Done or Retry.
+type Message struct {
+	Subject   string
+	Header    Header
+	Data      []byte
+	Sequence  uint64 // in its stream
+	Delivered int    // how often it was handed out, this time included
+	Stored    time.Time
+	pending   uint64 // messages behind it when it was handed out
+	raw       jetstream.Msg
+	inbox     *Inbox
+}
+
+// Inbox pulls a consumer's messages into a store bounded by bytes and keeps every message alive until its verdict, so
+// that a worker may take its time and a crash is noticed within AckWait. It is safe for concurrent use.
+type Inbox struct {
+	consumer jetstream.Consumer
+	name     string
+	log      *slog.Logger
+	budget   int // bytes that may be held at once
+	floor    int // the server's largest message: a request for less could never be answered
+
+	mu      sync.Mutex
+	held    map[*Message]struct{} // handed out by the server, no verdict yet
+	queue   []*Message            // the part of held that no worker has taken
+	bytes   int                   // size of held
+	arrived chan struct{}         // closed and replaced when queue grows
+	freed   chan struct{}         // gets a token when held shrinks
+	closed  bool
+	failure error // why the last request failed, nil when it did not
+}
+
+// Inbox opens the durable consumer of a stream with a store of budget bytes (raised to what one message may need).
+func (c *Conn) Inbox(ctx context.Context, stream, consumer string, budget int) (*Inbox, error) {
+	cons, err := c.js.Consumer(ctx, stream, consumer)
+	if err != nil {
+		return nil, fmt.Errorf("opening consumer %s of %s (was `sluice setup` run?): %w", consumer, stream, classify(err))
+	}
+	floor := c.MaxPayload() + 64<<10
+	return &Inbox{
+		consumer: cons, name: stream + "/" + consumer, log: c.log, budget: max(budget, 2*floor), floor: floor,
+		held: map[*Message]struct{}{}, arrived: make(chan struct{}), freed: make(chan struct{}, 1),
+	}, nil
+}
+
+// Run pulls until ctx ends; then messages that no worker has taken go back to the server at once.
+func (in *Inbox) Run(ctx context.Context) error {
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	stopped := make(chan struct{})
+	defer close(stopped)
+	go in.keepAlive(beat, stopped)
+	for ctx.Err() == nil {
+		room := in.room()
+		if room < in.floor {
+			select {
+			case <-in.freed:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		err := in.fetch(room)
+		in.note(ctx, err)
+		if err != nil {
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+			}
+		}
+	}
+	in.giveBack()
+	in.awaitVerdicts(context.WithoutCancel(ctx))
+	return nil
+}
+
+// awaitVerdicts keeps the heart beating while workers finish what they took; lifecycle bounds the time.
+func (in *Inbox) awaitVerdicts(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, AckWait)
+	defer cancel()
+	for {
+		in.mu.Lock()
+		left := len(in.held)
+		in.mu.Unlock()
+		if left == 0 {
+			return
+		}
+		select {
+		case <-in.freed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// room is how many bytes the store can still take.
+func (in *Inbox) room() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.budget - in.bytes
+}
+
+// fetch makes one request and stores what comes until it ends.
+func (in *Inbox) fetch(room int) error {
+	batch, err := in.consumer.FetchBytes(room, jetstream.FetchMaxWait(pull))
+	if err != nil {
+		return err
+	}
+	for raw := range batch.Messages() {
+		in.add(raw)
+	}
+	err = batch.Error()
+	if errors.Is(err, jetstream.ErrNoHeartbeat) {
+		return nil
+	}
+	return err
+}
+
+// note keeps the reason of a failing consumer for Failure and logs a change only.
+func (in *Inbox) note(ctx context.Context, err error) {
+	in.mu.Lock()
+	before := in.failure
+	in.failure = err
+	in.mu.Unlock()
+	if err != nil && before == nil && ctx.Err() == nil {
+		in.log.Warn("pulling from the stream", "consumer", in.name, "error", err)
+	}
+}
+
+// Failure is why the last request to the server failed, nil when it worked.
+func (in *Inbox) Failure() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.failure == nil {
+		return nil
+	}
+	return fmt.Errorf("pulling from %s: %w", in.name, classify(in.failure))
+}
+
+func (in *Inbox) add(raw jetstream.Msg) {
+	meta, err := raw.Metadata()
+	if err != nil { // not a stream's message: nothing that could be acknowledged
+		in.log.Warn("message without stream metadata", "consumer", in.name, "error", err)
+		return
+	}
+	m := &Message{
+		Subject: raw.Subject(), Data: raw.Data(), Sequence: meta.Sequence.Stream, Delivered: int(meta.NumDelivered), //nolint:gosec // far below 2^63
+		Stored: meta.Timestamp, pending: meta.NumPending, raw: raw, inbox: in,
+	}
+	if h := raw.Headers(); len(h) > 0 {
+		m.Header = make(Header, len(h))
+		for k, v := range h {
+			m.Header[k] = v[0]
+		}
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.held[m] = struct{}{}
+	in.bytes += m.size()
+	in.queue = append(in.queue, m)
+	close(in.arrived)
+	in.arrived = make(chan struct{})
+}
+
+// size is what a message costs in memory, roughly.
+func (m *Message) size() int { return len(m.Data) + 512 }
+
+// keepAlive beats for every held message until stopped.
+func (in *Inbox) keepAlive(beat *time.Ticker, stopped <-chan struct{}) {
+	for {
+		select {
+		case <-beat.C:
+			for _, m := range in.snapshot() {
+				_ = m.raw.InProgress() // a lost beat only causes a redelivery
+			}
+		case <-stopped:
+			return
+		}
+	}
+}
+
+func (in *Inbox) snapshot() []*Message {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	all := make([]*Message, 0, len(in.held))
+	for m := range in.held {
+		all = append(all, m)
+	}
+	return all
+}
+
+// giveBack returns the untaken messages to the server.
+func (in *Inbox) giveBack() {
+	in.mu.Lock()
+	queue := in.queue
+	in.queue, in.closed = nil, true
+	close(in.arrived)
+	in.arrived = make(chan struct{})
+	in.mu.Unlock()
+	for _, m := range queue {
+		m.Retry(0)
+	}
+}
+
+// Done acknowledges: the message's effect is durable elsewhere. Should the acknowledgement get lost the message comes
+// again, so effects must be repeatable.
+func (m *Message) Done() {
+	if err := m.raw.Ack(); err != nil {
+		m.inbox.log.Debug("acknowledging", "consumer", m.inbox.name, "sequence", m.Sequence, "error", err)
+	}
+	m.inbox.release(m)
+}
+
+// Retry gives the message back; the server hands it out again after delay.
+func (m *Message) Retry(delay time.Duration) {
+	if err := m.raw.NakWithDelay(delay); err != nil {
+		m.inbox.log.Debug("giving back", "consumer", m.inbox.name, "sequence", m.Sequence, "error", err)
+	}
+	m.inbox.release(m)
+}
+
+func (in *Inbox) release(m *Message) {
+	in.mu.Lock()
+	if _, ok := in.held[m]; ok {
+		delete(in.held, m)
+		in.bytes -= m.size()
+	}
+	in.mu.Unlock()
+	select {
+	case in.freed <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,177 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Stored is one message as it lies in a stream.
+type Stored struct {
+	Subject  string
+	Header   Header
+	Data     []byte
+	Sequence uint64
+	Time     time.Time
+}
+
+// Range says which messages of a stream Scan shows. Zero values mean: all.
+type Range struct {
+	Subject     string // filter, may hold wildcards
+	Since       time.Time
+	From        uint64 // first sequence; ignored with Since
+	HeadersOnly bool
+}
+
+// Scan yields the messages of a stream in order, up to the last one present at the start, and takes nothing away.
+func (c *Conn) Scan(ctx context.Context, stream string, r Range) iter.Seq2[Stored, error] {
+	return func(yield func(Stored, error) bool) {
+		messages, pending, err := c.openScan(ctx, stream, r)
+		if err != nil {
+			yield(Stored{}, fmt.Errorf("scanning %s: %w", stream, classify(err)))
+			return
+		}
+		if pending == 0 {
+			return
+		}
+		defer messages.Stop()
+		for range pending {
+			raw, err := messages.Next(jetstream.NextMaxWait(10 * time.Second))
+			if err != nil {
+				yield(Stored{}, fmt.Errorf("scanning %s: %w", stream, classify(err)))
+				return
+			}
+			if !yield(stored(raw), nil) || ctx.Err() != nil {
+				return
+			}
+		}
+	}
+}
+
+func (c *Conn) openScan(ctx context.Context, stream string, r Range) (jetstream.MessagesContext, uint64, error) {
+	cfg := jetstream.OrderedConsumerConfig{HeadersOnly: r.HeadersOnly, DeliverPolicy: jetstream.DeliverAllPolicy}
+	if r.Subject != "" {
+		cfg.FilterSubjects = []string{r.Subject}
+	}
+	switch {
+	case !r.Since.IsZero():
+		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &r.Since
+	case r.From > 0:
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, r.From
+	}
+	consumer, err := c.js.OrderedConsumer(ctx, stream, cfg)
+	if err != nil {
+		return nil, 0, err
+	}
+	pending := consumer.CachedInfo().NumPending
+	if pending == 0 {
+		return nil, 0, nil
+	}
+	messages, err := consumer.Messages()
+	return messages, pending, err
+}
+
+func stored(raw jetstream.Msg) Stored {
+	s := Stored{Subject: raw.Subject(), Data: raw.Data()}
+	if meta, err := raw.Metadata(); err == nil {
+		s.Sequence, s.Time = meta.Sequence.Stream, meta.Timestamp
+	}
+	s.Header = make(Header, len(raw.Headers()))
+	for k, v := range raw.Headers() {
+		s.Header[k] = v[0]
+	}
+	return s
+}
+
+// Get returns one message by its sequence.
+func (c *Conn) Get(ctx context.Context, stream string, sequence uint64) (Stored, error) {
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return Stored{}, fmt.Errorf("opening stream %s: %w", stream, classify(err))
+	}
+	raw, err := s.GetMsg(ctx, sequence)
+	if err != nil {
+		return Stored{}, fmt.Errorf("reading %s %d: %w", stream, sequence, classify(err))
+	}
+	return rawStored(raw), nil
+}
+
+func rawStored(raw *jetstream.RawStreamMsg) Stored {
+	out := Stored{Subject: raw.Subject, Data: raw.Data, Sequence: raw.Sequence, Time: raw.Time, Header: Header{}}
+	for k, v := range raw.Header {
+		out.Header[k] = v[0]
+	}
+	return out
+}
+
+// Delete removes one message for good.
+func (c *Conn) Delete(ctx context.Context, stream string, sequence uint64) error {
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return fmt.Errorf("opening stream %s: %w", stream, classify(err))
+	}
+	if err := s.DeleteMsg(ctx, sequence); err != nil {
+		return fmt.Errorf("deleting %s %d: %w", stream, sequence, classify(err))
+	}
+	return nil
+}
+
+// State is how full a stream is.
+type State struct {
+	Messages, Bytes, First, Last uint64
+	MaxBytes                     int64
+	Created                      time.Time
+	FirstTime                    time.Time
+	Holes                        int // messages missing between First and Last that nobody deleted: lost
+}
+
+// State returns how full a stream is.
+func (c *Conn) State(ctx context.Context, stream string) (State, error) {
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return State{}, fmt.Errorf("looking at stream %s: %w", stream, classify(err))
+	}
+	info := s.CachedInfo()
+	st := info.State
+	return State{
+		Messages: st.Msgs, Bytes: st.Bytes, First: st.FirstSeq, Last: st.LastSeq, FirstTime: st.FirstTime,
+		MaxBytes: info.Config.MaxBytes, Created: info.Created, Holes: st.NumDeleted,
+	}, nil
+}
+
+// Progress is how far a consumer has come.
+type Progress struct {
+	Done     uint64 // every message up to this stream sequence is acknowledged
+	Waiting  uint64 // not yet handed out
+	InFlight int    // handed out, no verdict yet
+}
+
+// Progress returns how far a durable consumer has come.
+func (c *Conn) Progress(ctx context.Context, stream, consumer string) (Progress, error) {
+	cons, err := c.js.Consumer(ctx, stream, consumer)
+	if err != nil {
+		return Progress{}, fmt.Errorf("looking at consumer %s of %s: %w", consumer, stream, classify(err))
+	}
+	info := cons.CachedInfo()
+	return Progress{Done: info.AckFloor.Stream, Waiting: info.NumPending, InFlight: info.NumAckPending}, nil
+}
+
+// Consumers lists the durable consumers of a stream.
+func (c *Conn) Consumers(ctx context.Context, stream string) ([]string, error) {
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return nil, fmt.Errorf("looking at stream %s: %w", stream, classify(err))
+	}
+	var names []string
+	lister := s.ConsumerNames(ctx)
+	for name := range lister.Name() {
+		names = append(names, name)
+	}
+	if err := lister.Err(); err != nil {
+		return nil, fmt.Errorf("listing consumers of %s: %w", stream, classify(err))
+	}
+	return names, nil
+}
