@@ -7,6 +7,9 @@ require (
 	github.com/sluicelog/sluice/services/indexer v0.0.0
 	github.com/sluicelog/sluice/services/receiver v0.0.0
 	github.com/sluicelog/sluice/shared v0.0.0
+	github.com/mattn/go-isatty v0.0.24
+	github.com/schollz/progressbar/v3 v3.19.1
+	github.com/spf13/cobra v1.10.2
 )
 
 replace (

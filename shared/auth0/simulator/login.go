@@ -5,14 +5,14 @@ import "time"
 const (
 	plainLoginParts = withUser | withClient | withConnection | withStrategy | withAddress | withAgent
 	loginParts      = plainLoginParts | withReferences | withTLS | withOrganization
-	wrongNameOrWord = "Wrong email or password."
+	refusedLogin    = "Wrong email or password."
 )
 
 func loginKinds() []kind {
 	return []kind{
 		{"s", 13_000, "Successful login", person, loginParts | withHost | withSDK, (*draft).login, []next{{"seacft", 0.85}, {"w", 0.01}}},
-		{"fp", 4_000, wrongNameOrWord, mistaken, loginParts, (*draft).wrongPassword, []next{{"fp", 0.25}, {"limit_wc", 0.02}, {"scpr", 0.03}}},
-		{"fu", 2_400, wrongNameOrWord, stranger, loginParts, (*draft).unknownUser, []next{{"fu", 0.45}, {"limit_mu", 0.02}}},
+		{"fp", 4_000, refusedLogin, mistaken, loginParts, (*draft).wrongPassword, []next{{"fp", 0.25}, {"limit_wc", 0.02}, {"scpr", 0.03}}},
+		{"fu", 2_400, refusedLogin, stranger, loginParts, (*draft).unknownUser, []next{{"fu", 0.45}, {"limit_mu", 0.02}}},
 		{"f", 1_200, "Unauthorized", person, loginParts | withHost | withSDK | withScope, (*draft).failedLogin, nil},
 		{"scoa", 300, "Successful cross-origin authentication", person, plainLoginParts | withHost | withSDK, (*draft).crossOrigin, nil},
 		{"fcoa", 90, "Cross origin authentication failed", mistaken, plainLoginParts | withSDK | withAudience | withScope, (*draft).failedCrossOrigin, nil},
@@ -166,7 +166,7 @@ func (d *draft) assessments(withDevice bool) {
 
 func (d *draft) wrongPassword() {
 	d.open("error")
-	d.str("message", wrongNameOrWord)
+	d.str("message", refusedLogin)
 	d.str("reason", "invalid_password")
 	d.end()
 	d.tokenID("transaction_id", 32)
@@ -174,7 +174,7 @@ func (d *draft) wrongPassword() {
 
 func (d *draft) unknownUser() {
 	d.open("error")
-	d.str("message", wrongNameOrWord)
+	d.str("message", refusedLogin)
 	d.end()
 	d.tokenID("transaction_id", 32)
 }
@@ -218,7 +218,7 @@ func (d *draft) failedCrossOrigin() {
 	d.end()
 	d.str("connection", d.user.connection.name)
 	d.open("error")
-	d.str("message", wrongNameOrWord)
+	d.str("message", refusedLogin)
 	d.str("oauthError", "access_denied")
 	d.str("type", "oauth-authorization")
 	d.end()

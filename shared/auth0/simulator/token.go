@@ -11,7 +11,7 @@ func tokenKinds() []kind {
 		{"ferrt", 160, "Refresh token reuse detected", mistaken, tokenParts | withHost | withTLS | withAudience | withScope, (*draft).reuse, []next{{"fertft", 0.5}}},
 		{"srrt", 500, "Refresh token revoked", person, withUser | withClient | withConnection | withAddress | withAgent | withHost, (*draft).revoked, nil},
 		{"sepft", 500, "Password for Access Token", person, tokenParts | withTLS | withAudience | withScope, (*draft).passwordGrant, nil},
-		{"fepft", 260, wrongNameOrWord, mistaken, tokenParts | withHost | withTLS | withAudience | withScope, nil, nil},
+		{"fepft", 260, refusedLogin, mistaken, tokenParts | withHost | withTLS | withAudience | withScope, nil, nil},
 		{"sede", 90, "Device code for Access Token", person, tokenParts&^withSDK | withHost | withTLS | withAudience | withScope, (*draft).deviceGrant, nil},
 	}
 }

@@ -24,6 +24,8 @@ const (
 	clusterLabel = "sluice.cluster"
 )
 
+var errNoContainer = errors.New("no such container")
+
 // container is an Elasticsearch that runs in Docker. Its name comes from the state folder, and a label tells whether it
 // is the one that node.json speaks of.
 type container struct {
@@ -41,8 +43,14 @@ func containerName(dir string) string {
 func dockerAnswers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	if _, err := docker(ctx, "info", "--format", "{{.ServerVersion}}"); err != nil {
+	version, err := docker(ctx, "info", "--format", "{{.ServerVersion}}")
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return errors.New("there is no docker on PATH")
+	case err != nil:
 		return fmt.Errorf("no Docker engine answers: %w", err)
+	case strings.TrimSpace(version) == "": // an old client ends well without an engine
+		return errors.New("no Docker engine answers")
 	}
 	return nil
 }
@@ -148,8 +156,6 @@ func (c container) stop(ctx context.Context) error {
 	}
 	return nil
 }
-
-var errNoContainer = errors.New("no such container")
 
 // docker runs the docker command and returns its output, standard error included for logs.
 func docker(ctx context.Context, args ...string) (string, error) {

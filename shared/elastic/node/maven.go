@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 const (
@@ -80,6 +81,7 @@ func fetch(ctx context.Context, opts Options, dir string) (string, error) {
 	opts.Progress("fetching Elasticsearch " + Version + " (95 MB, once)")
 	cmd := exec.CommandContext(ctx, "mvn", "-q", "-B", "dependency:copy", "-Dartifact="+artifact, "-DoutputDirectory="+dir)
 	cmd.Dir = dir // away from any pom.xml
+	cmd.WaitDelay = time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()

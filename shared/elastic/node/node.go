@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -32,6 +33,7 @@ var ErrUnavailable = errors.New("this machine has nothing to run Elasticsearch w
 var errGone = errors.New("elasticsearch ended")
 
 const (
+	lockName     = "node.lock"
 	startTimeout = 3 * time.Minute
 	stopGrace    = 20 * time.Second
 	pollEvery    = 150 * time.Millisecond
@@ -115,7 +117,7 @@ func Ensure(ctx context.Context, opts Options) (*Node, error) {
 	if opts.Dir, err = canonical(opts.Dir); err != nil {
 		return nil, err
 	}
-	unlock, err := lock(ctx, filepath.Join(opts.Dir, "node.lock"))
+	unlock, err := lock(ctx, filepath.Join(opts.Dir, lockName))
 	if err != nil {
 		return nil, err
 	}
@@ -148,6 +150,14 @@ func Running(dir string) (*Node, bool) {
 // Stop ends the node and waits until nothing of it is left: politely for 20 seconds or as long as ctx allows, then by
 // force. Stopping a stopped node does nothing.
 func (n *Node) Stop(ctx context.Context) error {
+	// Without the lock, an Ensure that begins while the old node ends could see its new one stopped.
+	unlock, err := lock(ctx, filepath.Join(n.dir, lockName))
+	switch {
+	case err == nil:
+		defer unlock()
+	case !errors.Is(err, fs.ErrNotExist): // a node whose folder was removed must be stopped all the same
+		return fmt.Errorf("stopping elasticsearch in %s: %w", n.dir, err)
+	}
 	n.log.InfoContext(ctx, "stopping elasticsearch", "dir", n.dir, "pid", n.record.PID)
 	if err := n.process.stop(ctx); err != nil {
 		return fmt.Errorf("stopping elasticsearch in %s: %w", n.dir, err)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -16,7 +17,7 @@ var (
 // complete fills in the defaults and refuses what would break the node or step outside its folder.
 func (o Options) complete() (Options, error) {
 	if o.Dir == "" {
-		return o, fmt.Errorf("starting elasticsearch: no state folder given")
+		return o, errors.New("starting elasticsearch: no state folder given")
 	}
 	var err error
 	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
@@ -96,9 +97,9 @@ func canonical(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("finding the folder %s: %w", dir, err)
 	}
-	real, err := filepath.EvalSymlinks(abs)
+	resolved, err := filepath.EvalSymlinks(abs)
 	if err != nil {
 		return "", fmt.Errorf("finding the folder %s: %w", dir, err)
 	}
-	return real, nil
+	return resolved, nil
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // errFinal marks an answer that waiting will not change.
-var errFinal = errors.New("waiting will not help")
+var errFinal = errors.New("giving up")
 
 // probe asks a node whether it is ready. GET / is of no use: the trimmed build answers 405 there.
 type probe struct {

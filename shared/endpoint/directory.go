@@ -1,0 +1,146 @@
+package endpoint
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sluicelog/sluice/shared/stream"
+)
+
+// Directory is a copy of the registry in memory that follows every change. It is safe for concurrent use.
+type Directory struct {
+	bucket *stream.Bucket
+	log    *slog.Logger
+
+	mu         sync.RWMutex
+	endpoints  map[string]*Endpoint
+	namespaces map[string]Namespace
+	changed    chan struct{} // closed and replaced with every change
+	filled     bool
+}
+
+// Follow returns a directory; it is empty until Run has read the registry.
+func (r *Registry) Follow(log *slog.Logger) *Directory {
+	return &Directory{
+		bucket: r.bucket, log: log, endpoints: map[string]*Endpoint{}, namespaces: map[string]Namespace{}, changed: make(chan struct{}),
+	}
+}
+
+// Run follows the registry until ctx ends; a lost watch is taken up again.
+func (d *Directory) Run(ctx context.Context) error {
+	for {
+		err := d.bucket.Watch(ctx, ">", d.apply, d.markFilled)
+		if ctx.Err() != nil {
+			return nil
+		}
+		d.log.Warn("following the registry", "error", err)
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// AwaitFilled blocks until the present registry has been read once.
+func (d *Directory) AwaitFilled(ctx context.Context) error {
+	for {
+		d.mu.RLock()
+		filled, changed := d.filled, d.changed
+		d.mu.RUnlock()
+		if filled {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (d *Directory) markFilled() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.filled = true
+	d.announce()
+}
+
+// announce wakes everyone who waits for a change; the caller holds the lock.
+func (d *Directory) announce() {
+	close(d.changed)
+	d.changed = make(chan struct{})
+}
+
+func (d *Directory) apply(entry stream.Entry) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	defer d.announce()
+	if id, ok := cut(entry.Key, endpointKey); ok {
+		d.applyEndpoint(id, entry)
+	} else if name, ok := cut(entry.Key, namespaceKey); ok {
+		d.applyNamespace(name, entry)
+	}
+}
+
+func cut(key, prefix string) (string, bool) {
+	if len(key) > len(prefix) && key[:len(prefix)] == prefix {
+		return key[len(prefix):], true
+	}
+	return "", false
+}
+
+func (d *Directory) applyEndpoint(id string, entry stream.Entry) {
+	if entry.Deleted {
+		delete(d.endpoints, id)
+		return
+	}
+	e, err := decode(entry)
+	if err != nil { // the last good record stays in force
+		d.log.Error("a record of the registry cannot be read", "key", entry.Key, "error", err)
+		return
+	}
+	d.endpoints[id] = e
+}
+
+func (d *Directory) applyNamespace(name string, entry stream.Entry) {
+	if entry.Deleted {
+		delete(d.namespaces, name)
+		return
+	}
+	var ns Namespace
+	if err := json.Unmarshal(entry.Value, &ns); err != nil {
+		d.log.Error("a record of the registry cannot be read", "key", entry.Key, "error", err)
+		return
+	}
+	d.namespaces[name] = ns
+}
+
+// Endpoint returns an endpoint; nobody may change it.
+func (d *Directory) Endpoint(id string) (*Endpoint, bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	e, ok := d.endpoints[id]
+	return e, ok
+}
+
+// Namespace returns a namespace's record.
+func (d *Directory) Namespace(name string) (Namespace, bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	ns, ok := d.namespaces[name]
+	return ns, ok
+}
+
+// Namespaces returns the known names and a channel that closes when something changes.
+func (d *Directory) Namespaces() (names []string, changed <-chan struct{}) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for name := range d.namespaces {
+		names = append(names, name)
+	}
+	return names, d.changed
+}

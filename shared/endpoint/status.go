@@ -1,0 +1,99 @@
+package endpoint
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sluicelog/sluice/shared/stream"
+)
+
+// Status is what the receivers saw of an endpoint. No token and no event is in it.
+type Status struct {
+	LastDelivery   time.Time            `json:"last_delivery,omitzero"`
+	LastDeliveryID string               `json:"last_delivery_id,omitempty"`
+	Deliveries     uint64               `json:"deliveries"` // accepted since this receiver started
+	TokenUsed      map[string]time.Time `json:"token_used,omitempty"`
+	Refusals       []Refusal            `json:"refusals,omitempty"` // newest last
+}
+
+// Refusal is one request that was not accepted.
+type Refusal struct {
+	Time   time.Time `json:"time"`
+	Reason string    `json:"reason"` // the receiver's answer, from its closed list
+	Hint   string    `json:"hint,omitempty"`
+}
+
+// maxRefusals is how many refusals are kept per endpoint.
+const maxRefusals = 10
+
+// AddRefusal appends a refusal and forgets the oldest.
+func (s *Status) AddRefusal(r Refusal) {
+	s.Refusals = append(s.Refusals, r)
+	if extra := len(s.Refusals) - maxRefusals; extra > 0 {
+		s.Refusals = append(s.Refusals[:0:0], s.Refusals[extra:]...)
+	}
+}
+
+// merge adds what another receiver saw.
+func (s *Status) merge(other Status) {
+	s.Deliveries += other.Deliveries
+	if other.LastDelivery.After(s.LastDelivery) {
+		s.LastDelivery, s.LastDeliveryID = other.LastDelivery, other.LastDeliveryID
+	}
+	for id, at := range other.TokenUsed {
+		if s.TokenUsed == nil {
+			s.TokenUsed = map[string]time.Time{}
+		}
+		if at.After(s.TokenUsed[id]) {
+			s.TokenUsed[id] = at
+		}
+	}
+	s.Refusals = append(s.Refusals, other.Refusals...)
+	slices.SortFunc(s.Refusals, func(a, b Refusal) int { return a.Time.Compare(b.Time) })
+	if extra := len(s.Refusals) - maxRefusals; extra > 0 {
+		s.Refusals = s.Refusals[extra:]
+	}
+}
+
+// Board is where receivers write what they saw and where people read it.
+type Board struct {
+	bucket *stream.Bucket
+}
+
+// OpenBoard returns the board behind a connection.
+func OpenBoard(ctx context.Context, conn *stream.Conn) (*Board, error) {
+	bucket, err := conn.Bucket(ctx, stream.BucketStatus)
+	if err != nil {
+		return nil, err
+	}
+	return &Board{bucket: bucket}, nil
+}
+
+// Write stores what one receiver, named instance, saw of an endpoint.
+func (b *Board) Write(ctx context.Context, id, instance string, s Status) error {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("storing the status of endpoint %s: %w", id, err)
+	}
+	return b.bucket.Put(ctx, id+"."+instance, raw)
+}
+
+// Read returns what all receivers together saw of an endpoint; a zero Status when nobody saw anything.
+func (b *Board) Read(ctx context.Context, id string) (Status, error) {
+	entries, err := b.bucket.All(ctx, id+".*")
+	if err != nil {
+		return Status{}, err
+	}
+	var all Status
+	for _, entry := range entries {
+		var one Status
+		if err := json.Unmarshal(entry.Value, &one); err != nil {
+			return all, fmt.Errorf("reading status %s: %w", entry.Key, err)
+		}
+		all.merge(one)
+	}
+	return all, nil
+}
