@@ -32,8 +32,9 @@ while IFS= read -r record; do
 		for _ in {1..100}; do alive "$node" && sleep 0.2 || break; done
 		! alive "$node" || kill -KILL "$node"
 	done
-	if command -v docker >/dev/null; then
-		docker ps --all --quiet --filter "label=sluice.cluster=$cluster" 2>/dev/null | xargs -r docker rm --force
+	if containers=$(docker ps --all --quiet --filter "label=sluice.cluster=$cluster" 2>/dev/null) && [ -n "$containers" ]; then
+		# shellcheck disable=SC2086 # one id per line, and all of them are meant
+		docker rm --force $containers
 	fi
 done < <(find "$state" -maxdepth 3 -name node.json)
 

@@ -23,6 +23,7 @@ var (
 type Element struct {
 	Index int    // its number in the body, from 0
 	Line  int    // the line on which it begins, from 1
+	At    int    // where it begins in the body, in bytes
 	Raw   []byte // without surrounding white space; shares memory with the body
 	// Broken is set where not even the borders of the element are sure; Raw is then all that may belong to it.
 	Broken error
@@ -238,7 +239,7 @@ func (s *splitter) emit(from, to int, broken error) {
 	}
 	s.line += bytes.Count(s.body[s.counted:from], []byte{'\n'})
 	s.counted = from
-	if !s.yield(Element{Index: s.index, Line: s.line, Raw: s.body[from:to:to], Broken: broken}) {
+	if !s.yield(Element{Index: s.index, Line: s.line, At: from, Raw: s.body[from:to:to], Broken: broken}) {
 		s.stopped = true
 	}
 	s.index++

@@ -2,6 +2,7 @@ package auth0
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -50,35 +51,30 @@ func Parse(raw []byte, e *Event) error {
 // arrange finds data and log_id among the members.
 func (e *Event) arrange() error {
 	var outerID, data []byte
-	kept := e.Outer[:0]
-	for _, f := range e.Outer {
-		switch {
+	for i := range e.Outer {
+		switch f := &e.Outer[i]; {
 		case string(f.Key) == "log_id":
 			outerID = f.Value
 		case string(f.Key) == "data" && f.Value[0] == '{':
 			data = f.Value
-			continue
 		}
-		kept = append(kept, f)
 	}
-	e.Outer = kept
-	if data == nil {
+	if data == nil { // an export: what lies beside is the data
 		e.Flat = true
 		e.Fields, e.Outer = append(e.Fields, e.Outer...), e.Outer[:0]
-	} else if _, err := members(data, 0, 2, &e.Fields); err != nil {
-		return err
+	} else {
+		if _, err := members(data, 0, 2, &e.Fields); err != nil {
+			return err
+		}
+		e.Outer = slices.DeleteFunc(e.Outer, func(f Field) bool { return string(f.Key) == "log_id" || string(f.Key) == "data" && f.Value[0] == '{' })
 	}
-	e.LogID = text(outerID)
-	if e.LogID == "" {
-		e.LogID = e.Text("log_id")
+	for _, id := range []string{text(outerID), e.Text("log_id"), e.Text("_id")} {
+		if id != "" {
+			e.LogID = id
+			return nil
+		}
 	}
-	if e.LogID == "" {
-		e.LogID = e.Text("_id")
-	}
-	if e.LogID == "" {
-		return ErrNoLogID
-	}
-	return nil
+	return ErrNoLogID
 }
 
 // members appends the members of the object at at and returns the place behind it.

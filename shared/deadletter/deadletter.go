@@ -1,11 +1,13 @@
 // Package deadletter keeps what could not be mapped or indexed: whole, with the reason, browsable and replayable.
 //
-// Its promise: the same event set aside twice lies there once, however late the second time comes, because its place is
-// named after delivery and number and not after the moment.
+// Its promise: the same event set aside twice lies there once, however late the second time comes and by whichever
+// delivery, because its place is named after what it is and not after the moment.
 package deadletter
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -32,9 +34,11 @@ type Letter struct {
 	Endpoint  string    `json:"endpoint,omitempty"`
 	Namespace string    `json:"namespace,omitempty"`
 	Delivery  string    `json:"delivery"`
-	Item      int       `json:"item"`           // number of the event in its delivery, from 0
-	Line      int       `json:"line,omitempty"` // line of the body on which it begins, from 1
-	Origin    string    `json:"origin"`         // stream and sequence it came from
+	Key       string    `json:"key"`            // what it belongs to: KeyOf its delivery's body, or the document's id
+	Item      int       `json:"item"`            // number of the event in its delivery, from 0
+	Piece     int       `json:"piece,omitempty"` // number of the piece, where the event was too large for one letter
+	Line      int       `json:"line,omitempty"`  // line of the body on which it begins, from 1
+	Origin    string    `json:"origin"`          // stream and sequence it came from
 	Sequence  uint64    `json:"sequence,omitempty"`
 	Body      []byte    `json:"-"` // the event as received (enricher) or the bulk lines of the document (indexer)
 }
@@ -49,8 +53,10 @@ const (
 	headerFirstSeen = "Sluice-First-Seen"
 	headerEndpoint  = "Sluice-Endpoint"
 	headerSpace     = "Sluice-Namespace"
+	headerKey       = "Sluice-Key"
 	headerDelivery  = "Sluice-Delivery"
 	headerItem      = "Sluice-Item"
+	headerPiece     = "Sluice-Piece"
 	headerLine      = "Sluice-Line"
 	headerOrigin    = "Sluice-Origin"
 )
@@ -66,9 +72,22 @@ type Box struct {
 // Open returns the box behind a connection.
 func Open(conn *stream.Conn) *Box { return &Box{conn: conn} }
 
+// KeyOf names the letters of a delivery after its endpoint and its body, so that the same body sent again adds nothing.
+func KeyOf(endpoint string, body []byte) string {
+	h := sha256.New()
+	_, _ = h.Write([]byte(endpoint))
+	_, _ = h.Write([]byte{0})
+	_, _ = h.Write(body)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
 // subject is a letter's own place.
 func subject(l *Letter) string {
-	return stream.SubjectDeadLetters + l.Stage + "." + token(l.Delivery) + "." + strconv.Itoa(l.Item)
+	place := strconv.Itoa(l.Item)
+	if l.Piece > 0 {
+		place += "-" + strconv.Itoa(l.Piece)
+	}
+	return stream.SubjectDeadLetters + l.Stage + "." + token(l.Key) + "." + place
 }
 
 // token makes any text fit one part of a subject.
@@ -100,8 +119,8 @@ func header(l *Letter) stream.Header {
 	h := stream.Header{
 		headerSchema: "1", headerStage: l.Stage, headerReason: l.Reason, headerDetail: clean(l.Detail),
 		headerAttempts: strconv.Itoa(l.Attempts), headerFirstSeen: l.FirstSeen.UTC().Format(time.RFC3339Nano),
-		headerEndpoint: clean(l.Endpoint), headerSpace: clean(l.Namespace), headerDelivery: clean(l.Delivery),
-		headerItem: strconv.Itoa(l.Item), headerLine: strconv.Itoa(l.Line), headerOrigin: clean(l.Origin),
+		headerEndpoint: clean(l.Endpoint), headerSpace: clean(l.Namespace), headerDelivery: clean(l.Delivery), headerKey: clean(l.Key),
+		headerItem: strconv.Itoa(l.Item), headerLine: strconv.Itoa(l.Line), headerPiece: strconv.Itoa(l.Piece), headerOrigin: clean(l.Origin),
 	}
 	for k, v := range h {
 		if v == "" {
@@ -131,8 +150,8 @@ func letter(s stream.Stored) *Letter {
 	return &Letter{
 		Stage: s.Header[headerStage], Reason: s.Header[headerReason], Detail: s.Header[headerDetail],
 		Attempts: number(headerAttempts), FirstSeen: first, Endpoint: s.Header[headerEndpoint],
-		Namespace: s.Header[headerSpace], Delivery: s.Header[headerDelivery], Item: number(headerItem),
-		Line: number(headerLine), Origin: s.Header[headerOrigin], Sequence: s.Sequence, Body: s.Data,
+		Namespace: s.Header[headerSpace], Delivery: s.Header[headerDelivery], Key: s.Header[headerKey], Item: number(headerItem),
+		Line: number(headerLine), Piece: number(headerPiece), Origin: s.Header[headerOrigin], Sequence: s.Sequence, Body: s.Data,
 	}
 }
 
@@ -141,9 +160,23 @@ func (b *Box) All(ctx context.Context) iter.Seq2[*Letter, error] {
 	return b.scan(ctx, stream.Range{})
 }
 
-// OfDelivery yields the letters of one delivery.
+// OfKey yields the letters of one key.
+func (b *Box) OfKey(ctx context.Context, key string) iter.Seq2[*Letter, error] {
+	return b.scan(ctx, stream.Range{Subject: stream.SubjectDeadLetters + "*." + token(key) + ".*"})
+}
+
+// OfDelivery yields the letters that came with one delivery first. It looks at every letter.
 func (b *Box) OfDelivery(ctx context.Context, id string) iter.Seq2[*Letter, error] {
-	return b.scan(ctx, stream.Range{Subject: stream.SubjectDeadLetters + "*." + token(id) + ".*"})
+	return func(yield func(*Letter, error) bool) {
+		for l, err := range b.All(ctx) {
+			if err == nil && l.Delivery != id {
+				continue
+			}
+			if !yield(l, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func (b *Box) scan(ctx context.Context, r stream.Range) iter.Seq2[*Letter, error] {

@@ -16,7 +16,7 @@ func sample(item int) *deadletter.Letter {
 	return &deadletter.Letter{
 		Stage: deadletter.StageEnricher, Reason: "not_json", Detail: "line 3: unexpected x\r\nForged: yes", Attempts: 1,
 		FirstSeen: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Endpoint: "ep", Namespace: "default",
-		Delivery: "01J.*>x", Item: item, Line: 3, Origin: "DELIVERIES:7", Body: []byte(`{"broken`),
+		Delivery: "01J.*>x", Key: "a.*>b", Item: item, Line: 3, Origin: "DELIVERIES:7", Body: []byte(`{"broken`),
 	}
 }
 
@@ -32,7 +32,7 @@ func TestTheSameLetterTwiceLiesThereOnce(t *testing.T) {
 		t.Fatalf("another item: %v, %v", added, err)
 	}
 	var all []*deadletter.Letter
-	for l, err := range box.OfDelivery(t.Context(), sample(1).Delivery) {
+	for l, err := range box.OfKey(t.Context(), sample(1).Key) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,8 +47,8 @@ type Delivery struct {
 	Part  int `json:"part,omitempty"`
 	Parts int `json:"parts,omitempty"`
 	First int `json:"first,omitempty"`
-	// Fragment marks a piece of one single event that is larger than a message may be.
-	Fragment bool `json:"fragment,omitempty"`
+	// Fragment is set on a piece of one single event that cannot become a document: why it cannot.
+	Fragment string `json:"fragment,omitempty"`
 	// Replay marks a dead letter that was sent again.
 	Replay bool   `json:"replay,omitempty"`
 	Body   []byte `json:"-"`
@@ -99,9 +99,7 @@ func single(d *Delivery) map[string]string {
 	if d.Parts > 0 {
 		h[headerPart] = fmt.Sprintf("%d/%d/%d", d.Part, d.Parts, d.First)
 	}
-	if d.Fragment {
-		h[headerFragment] = "true"
-	}
+	optional(headerFragment, d.Fragment)
 	if d.Replay {
 		h[headerReplay] = "true"
 	}
@@ -140,7 +138,7 @@ func decodeSingle(h map[string]string, body []byte) ([]Delivery, error) {
 	d := Delivery{
 		ID: h[HeaderID], Endpoint: h[headerEndpoint], Namespace: h[headerSpace], Received: received,
 		ContentType: h[headerType], Encoding: h[headerEncoding],
-		Fragment: h[headerFragment] == "true", Replay: h[headerReplay] == "true", Body: body,
+		Fragment: h[headerFragment], Replay: h[headerReplay] == "true", Body: body,
 	}
 	if d.ID == "" || d.Namespace == "" {
 		return nil, fmt.Errorf("reading envelope: header %s or %s is missing", HeaderID, headerSpace)

@@ -15,7 +15,7 @@ import (
 func sample(n int) delivery.Delivery {
 	return delivery.Delivery{
 		ID: fmt.Sprintf("01J%023d", n), Endpoint: "ep1", Namespace: "default", Received: time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC),
-		ContentType: "application/json", Encoding: "gzip", Part: 1, Parts: 2, First: 7, Fragment: n%2 == 0, Replay: n%3 == 0,
+		ContentType: "application/json", Encoding: "gzip", Part: 1, Parts: 2, First: 7, Fragment: "too_large", Replay: n%3 == 0,
 		Body: fmt.Appendf(nil, `{"log_id":"%d"}`, n),
 	}
 }

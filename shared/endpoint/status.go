@@ -3,7 +3,9 @@ package endpoint
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -96,4 +98,35 @@ func (b *Board) Read(ctx context.Context, id string) (Status, error) {
 		all.merge(one)
 	}
 	return all, nil
+}
+
+// Own returns what one receiver wrote before; a zero Status when it wrote nothing.
+func (b *Board) Own(ctx context.Context, id, instance string) (Status, error) {
+	var s Status
+	entry, err := b.bucket.Get(ctx, id+"."+instance)
+	if errors.Is(err, stream.ErrNotFound) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal(entry.Value, &s); err != nil {
+		return s, fmt.Errorf("reading status %s: %w", entry.Key, err)
+	}
+	return s, nil
+}
+
+// Continue takes over what an earlier run of the same receiver had seen.
+func (s *Status) Continue(before Status) {
+	deliveries := s.Deliveries
+	s.merge(before)
+	s.Deliveries = deliveries
+}
+
+// Clone returns a copy that shares nothing with s.
+func (s *Status) Clone() Status {
+	c := *s
+	c.TokenUsed = maps.Clone(s.TokenUsed)
+	c.Refusals = slices.Clone(s.Refusals)
+	return c
 }

@@ -249,3 +249,16 @@ func (in *Inbox) release(m *Message) {
 	default:
 	}
 }
+
+// Oldest is when the oldest message without a verdict was stored, zero when there is none: what waits for this worker.
+func (in *Inbox) Oldest() time.Time {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	var oldest time.Time
+	for m := range in.held {
+		if oldest.IsZero() || m.Stored.Before(oldest) {
+			oldest = m.Stored
+		}
+	}
+	return oldest
+}

@@ -39,20 +39,20 @@ type Cluster struct {
 
 // Start returns the shared node, starting it when it does not run. A machine that has nothing to run it with skips the
 // test, or fails it where CI is set.
-func Start(t testing.TB) *Cluster {
-	t.Helper()
+func Start(tb testing.TB) *Cluster {
+	tb.Helper()
 	if url := os.Getenv(urlVariable); url != "" {
 		c := &Cluster{URL: strings.TrimRight(url, "/")}
 		if _, err := c.call(http.MethodGet, "/_cluster/health?wait_for_status=yellow&timeout=30s"); err != nil {
-			t.Fatalf("using %s: %v", urlVariable, err)
+			tb.Fatalf("using %s: %v", urlVariable, err)
 		}
 		return c
 	}
 	dir, err := sharedDir()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return &Cluster{URL: ensure(t, node.Options{Dir: dir}).URL()}
+	return &Cluster{URL: ensure(tb, node.Options{Dir: dir}).URL()}
 }
 
 // Stop ends the shared node if it runs, and tells whether it did.
@@ -61,22 +61,22 @@ func Stop(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	n, running := node.Running(dir)
+	n, running := node.Running(dir) //nolint:contextcheck // it bounds itself
 	if !running {
 		return false, nil
 	}
 	return true, n.Stop(ctx)
 }
 
-func ensure(t testing.TB, opts node.Options) *node.Node {
-	t.Helper()
-	opts.Progress = func(step string) { t.Log(step) }
-	n, err := node.Ensure(t.Context(), opts)
+func ensure(tb testing.TB, opts node.Options) *node.Node {
+	tb.Helper()
+	opts.Progress = func(step string) { tb.Log(step) }
+	n, err := node.Ensure(tb.Context(), opts)
 	switch {
 	case errors.Is(err, node.ErrUnavailable) && os.Getenv("CI") == "":
-		t.Skip(err)
+		tb.Skip(err)
 	case err != nil:
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return n
 }
@@ -85,7 +85,7 @@ func ensure(t testing.TB, opts node.Options) *node.Node {
 // have prepared it.
 func sharedDir() (string, error) {
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("sluice-elastictest-%d", os.Getuid()))
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) { //nolint:gosec // root's server runs as another user
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", fmt.Errorf("making the folder of the shared elasticsearch: %w", err)
 	}
 	info, err := os.Lstat(dir)
@@ -102,8 +102,8 @@ func sharedDir() (string, error) {
 
 // Namespace returns a namespace that no other test has, of at most 40 characters of [a-z0-9_]. When the test ends, its
 // indices (logs-auth0.*-<namespace>-*) and its templates (sluice-*<namespace>*) are deleted.
-func (c *Cluster) Namespace(t testing.TB) string {
-	t.Helper()
+func (c *Cluster) Namespace(tb testing.TB) string {
+	tb.Helper()
 	var suffix [5]byte
 	_, _ = rand.Read(suffix[:]) // never fails: crypto/rand ends the program instead
 	name := strings.Map(func(r rune) rune {
@@ -111,11 +111,11 @@ func (c *Cluster) Namespace(t testing.TB) string {
 			return r
 		}
 		return -1
-	}, strings.ToLower(t.Name()))
+	}, strings.ToLower(tb.Name()))
 	ns := "t_" + name[:min(len(name), 24)] + "_" + hex.EncodeToString(suffix[:])
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := c.remove(ns); err != nil {
-			t.Logf("cleaning up namespace %s: %v", ns, err)
+			tb.Logf("cleaning up namespace %s: %v", ns, err)
 		}
 	})
 	return ns

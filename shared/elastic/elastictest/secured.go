@@ -25,23 +25,23 @@ type Account struct {
 
 // StartSecured starts a node of the test's own with TLS and users, and stops it when the test ends. The cluster's
 // Username is a superuser; accounts are further users. It skips or fails as Start does.
-func StartSecured(t testing.TB, accounts ...Account) *Cluster {
-	t.Helper()
-	dir := t.TempDir()
+func StartSecured(tb testing.TB, accounts ...Account) *Cluster {
+	tb.Helper()
+	dir := openDir(tb)
 	authority, err := newCertificates()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	c := &Cluster{Username: "admin", Password: rand.Text(), CAFile: filepath.Join(dir, "ca.pem")}
 	if err := os.WriteFile(c.CAFile, authority.ca, 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	files, err := realmFiles(c.Username, c.Password, accounts)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	files["http.crt"], files["http.key"] = authority.certificate, authority.key
-	n := ensure(t, node.Options{
+	n := ensure(tb, node.Options{
 		Dir:  filepath.Join(dir, "state"),
 		Heap: "512m",
 		Settings: map[string]string{
@@ -55,13 +55,31 @@ func StartSecured(t testing.TB, accounts ...Account) *Cluster {
 		Files:    files,
 		Username: c.Username, Password: c.Password, CAFile: c.CAFile,
 	})
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := n.Stop(context.Background()); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	c.URL = n.URL()
 	return c
+}
+
+// openDir is a temporary folder that the server's user can reach when root runs the test: tb.TempDir is closed to others.
+func openDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "sluice-elastictest-secured-") //nolint:usetesting // see above
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			tb.Error(err)
+		}
+	})
+	if err := os.Chmod(dir, 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	return dir
 }
 
 // realmFiles are the files of the file realm: users, who has which role, and what the roles may do.
@@ -70,17 +88,22 @@ func realmFiles(admin, password string, accounts []Account) (map[string][]byte, 
 	if err != nil {
 		return nil, err
 	}
-	users, members, roles := admin+":"+hash+"\n", "superuser:"+admin+"\n", ""
+	users, members, roles := lines{admin + ":" + hash}, lines{"superuser:" + admin}, lines{}
 	for _, account := range accounts {
 		if hash, err = hashed(account.Password); err != nil {
 			return nil, err
 		}
-		users += account.Name + ":" + hash + "\n"
-		members += account.Name + "_role:" + account.Name + "\n"
-		roles += account.Name + "_role: " + strings.ReplaceAll(account.Role, "\n", " ") + "\n"
+		role := account.Name + "_role"
+		users = append(users, account.Name+":"+hash)
+		members = append(members, role+":"+account.Name)
+		roles = append(roles, role+": "+strings.ReplaceAll(account.Role, "\n", " "))
 	}
-	return map[string][]byte{"users": []byte(users), "users_roles": []byte(members), "roles.yml": []byte(roles)}, nil
+	return map[string][]byte{"users": users.file(), "users_roles": members.file(), "roles.yml": roles.file()}, nil
 }
+
+type lines []string
+
+func (l lines) file() []byte { return []byte(strings.Join(l, "\n") + "\n") }
 
 // hashed renders a password in the way Elasticsearch reads: the algorithm, its cost, the salt and the key.
 func hashed(password string) (string, error) {

@@ -86,17 +86,26 @@ func (a account) own(folders []string) error {
 		return nil
 	}
 	for _, folder := range folders {
-		err := filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			return os.Lchown(path, a.uid, a.gid)
-		})
-		if err != nil {
+		if err := a.ownTree(folder); err != nil {
 			return fmt.Errorf("giving %s to user %d, as elasticsearch does not run as root: %w", folder, a.uid, err)
 		}
 	}
 	return nil
+}
+
+// ownTree never leaves the folder, even if its present owner puts links there meanwhile.
+func (a account) ownTree(folder string) error {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // nothing was written through it
+	return fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return root.Lchown(path, a.uid, a.gid)
+	})
 }
 
 // start starts cmd as the account.

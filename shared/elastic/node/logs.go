@@ -36,7 +36,7 @@ func tail(path string) string {
 	if err != nil {
 		return "(" + err.Error() + ")"
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // only read
 	if info, err := file.Stat(); err == nil && info.Size() > tailBytes {
 		if _, err := file.Seek(-tailBytes, io.SeekEnd); err != nil {
 			return "(" + err.Error() + ")"

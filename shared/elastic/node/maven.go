@@ -58,7 +58,7 @@ func distribution(ctx context.Context, opts Options) (string, error) {
 	if err := os.RemoveAll(partial); err != nil {
 		return "", fmt.Errorf("removing an unfinished download: %w", err)
 	}
-	defer os.RemoveAll(partial) //nolint:errcheck // the next call removes it, too
+	defer func() { _ = os.RemoveAll(partial) }()     // what stays is removed by the next call
 	if err := os.Mkdir(partial, 0o755); err != nil { //nolint:gosec // the unprivileged server reads it
 		return "", fmt.Errorf("making a folder in the cache: %w", err)
 	}

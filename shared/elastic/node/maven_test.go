@@ -29,11 +29,11 @@ func TestTheArtifactIsFetchedOnceForManyNodes(t *testing.T) {
 		"config/log4j2.properties": "",
 	})
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
-	cache := filepath.Join(t.TempDir(), "cache")
+	cache := filepath.Join(openDir(t), "cache")
 
 	var wait sync.WaitGroup
 	for range 4 {
-		dir := t.TempDir()
+		dir := openDir(t)
 		wait.Go(func() {
 			_, err := node.Ensure(t.Context(), node.Options{Dir: dir, CacheDir: cache, Prefer: node.KindMaven})
 			if !errors.Is(err, node.ErrUnavailable) && (err == nil || !strings.Contains(err.Error(), "this is no server")) {

@@ -56,8 +56,7 @@ func (p *probe) check(ctx context.Context, url, cluster string) error {
 	}
 	resp, err := p.client.Do(req)
 	if err != nil {
-		var untrusted *tls.CertificateVerificationError
-		if errors.As(err, &untrusted) {
+		if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted {
 			return fmt.Errorf("%w: %w (is it the right CA file?)", errFinal, err)
 		}
 		return fmt.Errorf("asking for health: %w", err)

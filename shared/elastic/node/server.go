@@ -41,7 +41,7 @@ func startServer(ctx context.Context, opts Options, rec record) error {
 	if err != nil {
 		return err
 	}
-	defer stdout.Close()
+	defer stdout.Close() //nolint:errcheck // the server writes it, not this process
 	runner, err := serverAccount(opts.Dir, home, jdk)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // MaxPayload is the largest message in bytes that the embedded server takes.
@@ -47,8 +48,16 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
+	password := o.Password
+	if password != "" { // the server wants a hash; the password is random, so a cheap one will do
+		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+		if err != nil {
+			return nil, fmt.Errorf("preparing the embedded NATS server: %w", err)
+		}
+		password = string(hash)
+	}
 	ns, err := server.NewServer(&server.Options{
-		ServerName: "sluice", Host: o.Host, Port: port, Username: o.User, Password: o.Password,
+		ServerName: "sluice", Host: o.Host, Port: port, Username: o.User, Password: password,
 		JetStream: true, StoreDir: o.Dir, JetStreamMaxStore: o.MaxStore, JetStreamMaxMemory: 64 << 20,
 		SyncInterval: 2 * time.Minute, SyncAlways: true, MaxPayload: MaxPayload, MaxPending: 64 << 20,
 		NoSigs: true, DisableJetStreamBanner: true,

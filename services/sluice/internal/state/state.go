@@ -34,6 +34,7 @@ type Ready struct {
 	PID              int    `json:"pid"`
 	Endpoint         string `json:"endpoint"`
 	PublicURL        string `json:"public_url,omitempty"`
+	LocalURL         string `json:"local_url"` // the Payload URL as this machine reaches it
 	Version          string `json:"version"`
 }
 

@@ -1,0 +1,165 @@
+// Package enricher is the service between the two streams: it turns deliveries into documents. Any number of enrichers
+// may run side by side.
+package enricher
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluicelog/sluice/services/enricher/internal/enrich"
+	"github.com/sluicelog/sluice/services/enricher/internal/mapping"
+	"github.com/sluicelog/sluice/shared/config"
+	"github.com/sluicelog/sluice/shared/deadletter"
+	"github.com/sluicelog/sluice/shared/endpoint"
+	"github.com/sluicelog/sluice/shared/lifecycle"
+	"github.com/sluicelog/sluice/shared/program"
+	"github.com/sluicelog/sluice/shared/stream"
+	"github.com/sluicelog/sluice/shared/telemetry"
+)
+
+// The settings that all services share, under the names they have in Config.
+type (
+	Telemetry = telemetry.Config
+	Stream    = stream.Config
+)
+
+// Config is the enricher's settings.
+type Config struct {
+	Own
+	Stream
+	Telemetry
+}
+
+// Own is what only the enricher has.
+type Own struct {
+	Workers      int           `split_words:"true" default:"2" desc:"messages enriched at once"`
+	Held         config.Bytes  `split_words:"true" default:"24MiB" desc:"bytes of messages held at once"`
+	MaxBody      config.Bytes  `split_words:"true" default:"32MiB" desc:"largest delivery after decompression; not below the receiver's"`
+	PartBytes    config.Bytes  `split_words:"true" default:"4MiB" desc:"largest message of documents"`
+	KeepOriginal bool          `split_words:"true" default:"true" desc:"keep the event as received in event.original, not searchable"`
+	ReplayMargin time.Duration `split_words:"true" default:"24h" desc:"how long finished deliveries stay in the stream, room permitting"`
+	Grace        time.Duration `split_words:"true" default:"10s" desc:"time for a clean stop"`
+}
+
+// Run enriches until ctx ends, then finishes what it holds.
+//
+//	DELIVERIES ─▶ inbox ─▶ workers ─▶ DOCUMENTS
+//	     ▲                    └─────▶ DEAD_LETTERS
+//	     └─ janitor
+func Run(ctx context.Context, cfg Config, tel *telemetry.Telemetry) error {
+	conn, err := stream.Open(ctx, "enricher", cfg.Stream, tel.Log)
+	if err != nil {
+		return err
+	}
+	group, err := assemble(ctx, cfg, tel, conn)
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	context.AfterFunc(ctx, tel.Stopping)
+	return group.Run(ctx, cfg.Grace)
+}
+
+func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *stream.Conn) (*lifecycle.Group, error) {
+	registry, err := endpoint.Open(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	inbox, err := conn.Inbox(ctx, stream.Deliveries, stream.Enricher, int(cfg.Held))
+	if err != nil {
+		return nil, err
+	}
+	state, err := conn.State(ctx, stream.Deliveries)
+	if err != nil {
+		return nil, err
+	}
+	mapper, err := mapping.New(cfg.KeepOriginal)
+	if err != nil {
+		return nil, err
+	}
+	directory := registry.Follow(tel.Log)
+	e := enrich.New(enrich.Parts{
+		Stream: conn, Letters: deadletter.Open(conn), Directory: directory, Mapper: mapper, Metrics: enrich.NewMetrics(tel.Metrics),
+		Log: tel.Log, Created: state.Created, MaxBody: int64(cfg.MaxBody), PartBytes: int(cfg.PartBytes),
+	})
+	tel.Check("stream", conn.Ready)
+	tel.Check("consumer", func(context.Context) error { return inbox.Failure() })
+	tel.Metrics.MustRegister(oldest(inbox))
+	group := &lifecycle.Group{}
+	group.Add("stream", nil, conn.Drain)
+	group.Add("directory", directory.Run, nil)
+	group.Add("janitor", conn.NewJanitor(stream.Deliveries, cfg.ReplayMargin).Run, nil)
+	w := &worker{enricher: e, filled: directory.AwaitFilled, alarm: telemetry.NewThrottle(tel.Log, 10*time.Second)}
+	pool := stream.NewPool(inbox, cfg.Workers, stream.Want{Count: 1, Bytes: 1}, w.handle)
+	group.Add("workers", pool.Run, pool.Stop)
+	return group, nil
+}
+
+func oldest(inbox *stream.Inbox) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sluice_enricher_oldest_unprocessed_age_seconds", Help: "Age of the oldest delivery that this enricher holds without a verdict; 0 when it holds none.",
+	}, func() float64 {
+		if at := inbox.Oldest(); !at.IsZero() {
+			return time.Since(at).Seconds()
+		}
+		return 0
+	})
+}
+
+// worker gives messages their verdict.
+type worker struct {
+	enricher *enrich.Enricher
+	filled   func(context.Context) error
+	alarm    *telemetry.Throttle
+}
+
+// handle waits for the registry, which says where documents go, and finishes what it got.
+func (w *worker) handle(ctx context.Context, batch []*stream.Message) {
+	err := w.filled(ctx)
+	for _, m := range batch {
+		if err != nil {
+			m.Retry(0)
+			continue
+		}
+		w.finish(ctx, m)
+	}
+}
+
+// finish tries until the message is done, however long the stream is full or away.
+func (w *worker) finish(ctx context.Context, m *stream.Message) {
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 10*time.Second
+	for {
+		limit, cancel := context.WithTimeout(ctx, 30*time.Second)
+		err := w.enricher.Handle(limit, m)
+		cancel()
+		if err == nil {
+			m.Done()
+			return
+		}
+		level := slog.LevelWarn
+		if errors.Is(err, stream.ErrFull) {
+			level = slog.LevelError
+		}
+		w.alarm.Log(ctx, level, "enrich", "a delivery waits", slog.Uint64("sequence", m.Sequence), slog.String("error", err.Error()))
+		select {
+		case <-time.After(wait.NextBackOff()):
+		case <-ctx.Done():
+			m.Retry(0)
+			return
+		}
+	}
+}
+
+// Program is the enricher as a program of its own.
+func Program() program.Service[Config] {
+	return program.Service[Config]{
+		Name: "enricher", About: "turns deliveries into documents",
+		Telemetry: func(c *Config) telemetry.Config { return c.Telemetry }, Run: Run,
+	}
+}

@@ -1,0 +1,87 @@
+package enrich
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics are the enricher's series.
+type Metrics struct {
+	events   *prometheus.CounterVec
+	dead     *prometheus.CounterVec
+	messages prometheus.Counter
+	duration prometheus.Histogram
+	last     *prometheus.GaugeVec
+	codes    prometheus.Gauge
+
+	mu      sync.Mutex
+	unknown map[string]bool
+	latest  map[string]time.Time
+}
+
+// maxUnknown bounds how many unknown codes are told apart.
+const maxUnknown = 1000
+
+// NewMetrics registers the series.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		events:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_enricher_events_total", Help: "Events by what became of them."}, []string{"result"}),
+		dead:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_enricher_dead_lettered_total", Help: "Elements set aside, by reason."}, []string{"reason"}),
+		messages: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_enricher_deliveries_total", Help: "Deliveries enriched."}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "sluice_enricher_message_duration_seconds", Help: "Time for one message, publishing included.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}, NativeHistogramBucketFactor: 1.1,
+			NativeHistogramMaxBucketNumber: 160, NativeHistogramMinResetDuration: time.Hour,
+		}),
+		last:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "sluice_enricher_last_event_timestamp_seconds", Help: "Time of the newest event seen."}, []string{"endpoint"}),
+		codes:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "sluice_enricher_unknown_codes", Help: "Distinct event codes seen that nobody has published."}),
+		unknown: map[string]bool{}, latest: map[string]time.Time{},
+	}
+	for _, result := range []string{"mapped", "dead", "expired", "unknown_code"} {
+		m.events.WithLabelValues(result)
+	}
+	reg.MustRegister(m.events, m.dead, m.messages, m.duration, m.last, m.codes)
+	return m
+}
+
+func (m *Metrics) done(c counts, deliveries int, took time.Duration) {
+	m.events.WithLabelValues("mapped").Add(float64(c.mapped))
+	m.events.WithLabelValues("dead").Add(float64(c.dead))
+	m.events.WithLabelValues("expired").Add(float64(c.expired))
+	m.events.WithLabelValues("unknown_code").Add(float64(c.unknown))
+	m.messages.Add(float64(deliveries))
+	m.duration.Observe(took.Seconds())
+}
+
+// seen notes an event's time, if it is the endpoint's newest.
+func (m *Metrics) seen(endpoint string, at time.Time) {
+	m.mu.Lock()
+	newest := at.After(m.latest[endpoint])
+	if newest {
+		m.latest[endpoint] = at
+	}
+	m.mu.Unlock()
+	if newest {
+		m.last.WithLabelValues(endpoint).Set(float64(at.UnixMilli()) / 1000)
+	}
+}
+
+// drift notes a code that nobody has published, and says so once.
+func (m *Metrics) drift(log *slog.Logger, code string) {
+	if len(code) > 64 {
+		code = code[:64]
+	}
+	m.mu.Lock()
+	fresh := !m.unknown[code] && len(m.unknown) < maxUnknown
+	if fresh {
+		m.unknown[code] = true
+		m.codes.Set(float64(len(m.unknown)))
+	}
+	m.mu.Unlock()
+	if fresh {
+		log.Warn("an event code is not in the catalogue; its events are indexed all the same", "code", code)
+	}
+}

@@ -1,0 +1,100 @@
+// Package indexer is the service that writes documents to Elasticsearch. Any number of indexers may run side by side;
+// each namespace has its own consumer, so that one blocked namespace holds up no other.
+package indexer
+
+import (
+	"context"
+	"time"
+
+	"github.com/sluicelog/sluice/services/indexer/internal/bulk"
+	"github.com/sluicelog/sluice/shared/config"
+	"github.com/sluicelog/sluice/shared/deadletter"
+	"github.com/sluicelog/sluice/shared/elastic"
+	"github.com/sluicelog/sluice/shared/endpoint"
+	"github.com/sluicelog/sluice/shared/lifecycle"
+	"github.com/sluicelog/sluice/shared/program"
+	"github.com/sluicelog/sluice/shared/stream"
+	"github.com/sluicelog/sluice/shared/telemetry"
+)
+
+// The settings that all services share, under the names they have in Config.
+type (
+	Telemetry     = telemetry.Config
+	Stream        = stream.Config
+	Elasticsearch = elastic.Config
+)
+
+// Config is the indexer's settings.
+type Config struct {
+	Own
+	Index
+	Stream
+	Elasticsearch
+	Telemetry
+}
+
+// Index is how the indices of a namespace are made.
+type Index = elastic.Index
+
+// Own is what only the indexer has.
+type Own struct {
+	Workers      int           `split_words:"true" default:"2" desc:"bulk requests at once, per namespace"`
+	BulkBytes    config.Bytes  `split_words:"true" default:"4MiB" desc:"a bulk request is full at this size"`
+	BulkMessages int           `split_words:"true" default:"2000" desc:"a bulk request is full at this many messages"`
+	BulkAge      time.Duration `split_words:"true" default:"100ms" desc:"how long a bulk request waits to fill while more is coming"`
+	BulkTimeout  time.Duration `split_words:"true" default:"60s" desc:"time for one request to Elasticsearch"`
+	Held         config.Bytes  `split_words:"true" default:"24MiB" desc:"bytes of messages held at once, per namespace"`
+	ReplayMargin time.Duration `split_words:"true" default:"1h" desc:"how long indexed documents stay in the stream, room permitting"`
+	Grace        time.Duration `split_words:"true" default:"10s" desc:"time for a clean stop"`
+}
+
+// Run indexes until ctx ends, then finishes what it holds.
+//
+//	DOCUMENTS ─▶ inbox (per namespace) ─▶ workers ─▶ Elasticsearch
+//	     ▲                                   └─────▶ DEAD_LETTERS
+//	     └─ janitor
+func Run(ctx context.Context, cfg Config, tel *telemetry.Telemetry) error {
+	conn, err := stream.Open(ctx, "indexer", cfg.Stream, tel.Log)
+	if err != nil {
+		return err
+	}
+	group, err := assemble(ctx, cfg, tel, conn)
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	context.AfterFunc(ctx, tel.Stopping)
+	return group.Run(ctx, cfg.Grace)
+}
+
+func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *stream.Conn) (*lifecycle.Group, error) {
+	cluster, err := elastic.Open(cfg.Elasticsearch)
+	if err != nil {
+		return nil, err
+	}
+	registry, err := endpoint.Open(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	directory := registry.Follow(tel.Log)
+	metrics := bulk.NewMetrics(tel.Metrics)
+	writer := bulk.New(bulk.Parts{Cluster: cluster, Letters: deadletter.Open(conn), Metrics: metrics, Log: tel.Log, Timeout: cfg.BulkTimeout})
+	crew := newCrew(cfg, conn, cluster, directory, writer, tel)
+	tel.Check("stream", conn.Ready)
+	tel.Check("elasticsearch", cluster.Ready)
+	tel.Metrics.MustRegister(crew.oldest())
+	group := &lifecycle.Group{}
+	group.Add("stream", nil, conn.Drain)
+	group.Add("directory", directory.Run, nil)
+	group.Add("janitor", conn.NewJanitor(stream.Documents, cfg.ReplayMargin).Run, nil)
+	group.Add("namespaces", crew.run, crew.stop)
+	return group, nil
+}
+
+// Program is the indexer as a program of its own.
+func Program() program.Service[Config] {
+	return program.Service[Config]{
+		Name: "indexer", About: "writes documents to Elasticsearch",
+		Telemetry: func(c *Config) telemetry.Config { return c.Telemetry }, Run: Run,
+	}
+}

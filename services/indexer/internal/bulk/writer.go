@@ -1,0 +1,276 @@
+package bulk
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/sluicelog/sluice/shared/deadletter"
+	"github.com/sluicelog/sluice/shared/elastic"
+	"github.com/sluicelog/sluice/shared/stream"
+	"github.com/sluicelog/sluice/shared/telemetry"
+)
+
+// cluster is what a writer needs of Elasticsearch.
+type cluster interface {
+	Bulk(ctx context.Context, ndjson []byte, count int) ([]elastic.Item, error)
+	EnsureIndex(ctx context.Context, index string) (created bool, err error)
+}
+
+// box keeps dead letters.
+type box interface {
+	Put(ctx context.Context, l *deadletter.Letter) (added bool, err error)
+}
+
+// Parts are what a Writer works with.
+type Parts struct {
+	Cluster cluster
+	Letters box
+	Metrics *Metrics
+	Log     *slog.Logger
+	Timeout time.Duration // of one request
+}
+
+// Writer writes batches. It is safe for concurrent use.
+type Writer struct {
+	p     Parts
+	alarm *telemetry.Throttle
+
+	mu    sync.Mutex
+	known map[string]bool // indices that exist
+}
+
+// New returns a writer.
+func New(p Parts) *Writer {
+	return &Writer{p: p, alarm: telemetry.NewThrottle(p.Log, 10*time.Second), known: map[string]bool{}}
+}
+
+// Write gives every message of a batch its verdict. It takes as long as Elasticsearch takes to come back; when ctx ends
+// the messages without a verdict go back to the stream.
+func (w *Writer) Write(ctx context.Context, batch []*stream.Message) {
+	var docs []*document
+	for _, m := range batch {
+		parsed, err := parse(m)
+		switch {
+		case err != nil:
+			w.poison(ctx, m, err)
+		case len(parsed) == 0:
+			m.Done()
+		default:
+			docs = append(docs, parsed...)
+		}
+	}
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 15*time.Second
+	for len(docs) > 0 {
+		before := len(docs)
+		docs = w.round(ctx, docs)
+		if len(docs) < before {
+			wait.Reset()
+		}
+		if len(docs) == 0 {
+			return
+		}
+		select {
+		case <-time.After(wait.NextBackOff()):
+		case <-ctx.Done():
+			giveBack(docs)
+			return
+		}
+	}
+}
+
+// giveBack returns every message that still has an open document.
+func giveBack(docs []*document) {
+	seen := map[*pending]bool{}
+	for _, d := range docs {
+		if !seen[d.message] {
+			seen[d.message] = true
+			d.message.message.Retry(0)
+		}
+	}
+}
+
+// round sends docs once and returns those that have to wait.
+func (w *Writer) round(ctx context.Context, docs []*document) []*document {
+	limit, cancel := context.WithTimeout(ctx, w.p.Timeout)
+	defer cancel()
+	if err := w.ensure(limit, docs); err != nil {
+		w.waits(ctx, elastic.Status(err), len(docs), err)
+		return docs
+	}
+	begin := time.Now()
+	items, err := w.p.Cluster.Bulk(limit, join(docs), len(docs))
+	w.p.Metrics.bulk(len(docs), time.Since(begin), err)
+	if err != nil {
+		return w.refused(ctx, docs, err)
+	}
+	return w.settle(ctx, docs, items, begin)
+}
+
+// refused handles an answer to the request as a whole: too large a body is halved, everything else waits.
+func (w *Writer) refused(ctx context.Context, docs []*document, err error) []*document {
+	status := elastic.Status(err)
+	if status == http.StatusRequestEntityTooLarge && len(docs) > 1 {
+		half := len(docs) / 2
+		left := w.round(ctx, docs[:half])
+		return append(left[:len(left):len(left)], w.round(ctx, docs[half:])...)
+	}
+	w.waits(ctx, status, len(docs), err)
+	return docs
+}
+
+// ensure creates the indices that docs go to, once each.
+func (w *Writer) ensure(ctx context.Context, docs []*document) error {
+	last := ""
+	for _, d := range docs {
+		if d.index == last {
+			continue
+		}
+		last = d.index
+		w.mu.Lock()
+		known := w.known[d.index]
+		w.mu.Unlock()
+		if known {
+			continue
+		}
+		created, err := w.p.Cluster.EnsureIndex(ctx, d.index)
+		if err != nil {
+			return err
+		}
+		if created {
+			w.p.Log.LogAttrs(ctx, slog.LevelInfo, "index created", slog.String("index", d.index))
+		}
+		w.mu.Lock()
+		w.known[d.index] = true
+		w.mu.Unlock()
+	}
+	return nil
+}
+
+// forget makes ensure look again.
+func (w *Writer) forget(index string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.known, index)
+}
+
+// settle reads the answer per document and returns those that have to wait.
+func (w *Writer) settle(ctx context.Context, docs []*document, items []elastic.Item, begin time.Time) []*document {
+	var left []*document
+	var tally tally
+	for i, d := range docs {
+		d.tries++
+		v := judge(items[i])
+		if v == dead && !w.bury(ctx, d, items[i].Cause) {
+			v = retry
+		}
+		tally.add(v)
+		if v == retry {
+			left = append(left, d)
+			tally.waiting(items[i])
+			if items[i].Status == http.StatusNotFound {
+				w.forget(d.index)
+			}
+			continue
+		}
+		w.finish(d)
+	}
+	w.p.Metrics.settled(tally)
+	if len(left) > 0 {
+		w.waits(ctx, tally.status, len(left), tally.cause())
+	}
+	w.line(ctx, tally, len(docs), begin)
+	return left
+}
+
+// finish counts a document off and acknowledges its message after the last one.
+func (w *Writer) finish(d *document) {
+	d.message.left--
+	if d.message.left == 0 {
+		w.p.Metrics.lag(d.message.message)
+		d.message.message.Done()
+	}
+}
+
+// bury sets a document aside; false means that the letter could not be stored and the document has to wait.
+func (w *Writer) bury(ctx context.Context, d *document, cause *elastic.Cause) bool {
+	l := letterOf(d)
+	l.Reason, l.Detail, l.Attempts = cause.Type, cause.Text(), d.tries
+	return w.put(ctx, l)
+}
+
+func (w *Writer) put(ctx context.Context, l *deadletter.Letter) bool {
+	_, err := w.p.Letters.Put(ctx, l)
+	if err != nil {
+		w.alarm.Log(ctx, slog.LevelError, "letters", "a dead letter cannot be stored; its document waits", slog.String("error", err.Error()))
+		return false
+	}
+	w.p.Metrics.dead.WithLabelValues(l.Reason).Inc()
+	return true
+}
+
+// letterOf reads from a document where it came from.
+func letterOf(d *document) *deadletter.Letter {
+	_, source, _ := bytes.Cut(d.lines, []byte{'\n'})
+	var doc struct {
+		DataStream struct {
+			Namespace string `json:"namespace"`
+		} `json:"data_stream"`
+		Sluice struct {
+			Endpoint string `json:"endpoint"`
+			Delivery string `json:"delivery"`
+			Item     int    `json:"item"`
+		} `json:"sluice"`
+	}
+	_ = json.Unmarshal(source, &doc) // what cannot be read stays empty; the document itself is in the letter
+	m := d.message.message
+	if doc.Sluice.Delivery == "" {
+		doc.Sluice.Delivery = fmt.Sprintf("documents-%d", m.Sequence)
+	}
+	return &deadletter.Letter{
+		Stage: deadletter.StageIndexer, FirstSeen: m.Stored, Endpoint: doc.Sluice.Endpoint, Namespace: doc.DataStream.Namespace,
+		Delivery: doc.Sluice.Delivery, Key: idOf(d.lines), Item: doc.Sluice.Item, Origin: fmt.Sprintf("%s:%d", stream.Documents, m.Sequence), Body: d.lines,
+	}
+}
+
+// poison sets a whole message aside that is none of the enricher's.
+func (w *Writer) poison(ctx context.Context, m *stream.Message, err error) {
+	l := &deadletter.Letter{
+		Stage: deadletter.StageIndexer, Reason: errMessage.Error(), Detail: err.Error(), Attempts: m.Delivered, FirstSeen: m.Stored,
+		Delivery: fmt.Sprintf("documents-%d", m.Sequence), Key: fmt.Sprintf("documents-%d", m.Sequence),
+		Origin: fmt.Sprintf("%s:%d", stream.Documents, m.Sequence), Body: m.Data,
+	}
+	if w.put(ctx, l) {
+		m.Done()
+		return
+	}
+	m.Retry(time.Second)
+}
+
+// waits says, not too often, that documents have to wait and why.
+func (w *Writer) waits(ctx context.Context, status, count int, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	why := reason(status)
+	w.p.Metrics.retries.WithLabelValues(why).Inc()
+	level := slog.LevelWarn
+	if needsPerson(status) {
+		level = slog.LevelError
+	}
+	w.alarm.Log(ctx, level, why, "documents wait for elasticsearch", slog.String("reason", why), slog.Int("documents", count), slog.String("error", err.Error()))
+}
+
+// line is the one line of a bulk.
+func (w *Writer) line(ctx context.Context, t tally, count int, begin time.Time) {
+	w.p.Log.LogAttrs(ctx, slog.LevelInfo, "bulk", slog.Int("documents", count), slog.Int("indexed", t.indexed), slog.Int("duplicate", t.duplicate),
+		slog.Int("dead", t.dead), slog.Int("waiting", t.retry), slog.Float64("duration_ms", float64(time.Since(begin).Microseconds())/1000))
+}

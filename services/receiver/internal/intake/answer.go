@@ -1,0 +1,153 @@
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Answer is one of the receiver's possible answers: the status, the word in the body and the metric label in one.
+type Answer struct {
+	Name   string
+	Status int
+	Say    string // what a person reads; the same for everybody, so it tells an intruder nothing
+	Retry  bool   // the sender should come again: Retry-After is set
+}
+
+// The closed list of answers. Nothing else in this service writes a status.
+var (
+	Accepted            = Answer{"accepted", http.StatusOK, "on disk", false}
+	Truncated           = Answer{"truncated", http.StatusBadRequest, "the body ended before its announced length, or came too slowly", false}
+	BadCompression      = Answer{"bad_compression", http.StatusBadRequest, "the body cannot be decompressed as its Content-Encoding says", false}
+	Unauthorized        = Answer{"unauthorized", http.StatusUnauthorized, "unauthorized", false}
+	NotFound            = Answer{"not_found", http.StatusNotFound, "no such path", false}
+	UnknownEndpoint     = Answer{"unknown_endpoint", http.StatusNotFound, "no such endpoint", false}
+	MethodNotAllowed    = Answer{"method_not_allowed", http.StatusMethodNotAllowed, "only POST", false}
+	TooLarge            = Answer{"too_large", http.StatusRequestEntityTooLarge, "the body is larger than this receiver takes", false}
+	UnsupportedEncoding = Answer{"unsupported_encoding", http.StatusUnsupportedMediaType, "Content-Encoding must be absent, identity, gzip or zstd", false}
+	Busy                = Answer{"busy", http.StatusTooManyRequests, "too much is under way; come again", true}
+	StreamFull          = Answer{"stream_full", http.StatusServiceUnavailable, "no room to store the delivery; come again", true}
+	StreamAway          = Answer{"stream_away", http.StatusServiceUnavailable, "the delivery could not be stored; come again", true}
+	Stopping            = Answer{"stopping", http.StatusServiceUnavailable, "this receiver is stopping; come again", true}
+)
+
+// Answers lists all of them, for documentation and for metrics that begin at zero.
+func Answers() []Answer {
+	return []Answer{
+		Accepted, Truncated, BadCompression, Unauthorized, NotFound, UnknownEndpoint, MethodNotAllowed, TooLarge,
+		UnsupportedEncoding, Busy, StreamFull, StreamAway, Stopping,
+	}
+}
+
+// refusal is an error that is answered with answer; hint is for our own people and never leaves the house.
+type refusal struct {
+	answer Answer
+	hint   string
+	cause  error
+}
+
+func (r *refusal) Error() string {
+	text := r.answer.Name
+	if r.hint != "" {
+		text += ": " + r.hint
+	}
+	if r.cause != nil {
+		text += ": " + r.cause.Error()
+	}
+	return text
+}
+
+func (r *refusal) Unwrap() error { return r.cause }
+
+func refuse(a Answer, hint string, cause error) *refusal { return &refusal{a, hint, cause} }
+
+// body is what every answer says.
+type body struct {
+	Status   string `json:"status"`
+	Message  string `json:"message"`
+	Delivery string `json:"delivery,omitempty"`
+	Bytes    *int   `json:"bytes,omitempty"`
+}
+
+// retryAfter is how many seconds a sender should wait before it comes again.
+const retryAfter = 5
+
+// answer is the only place that writes a status.
+func (d *Desk) answer(ctx context.Context, w http.ResponseWriter, v *visit, a Answer, err error) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	if a.Retry {
+		h.Set("Retry-After", strconv.Itoa(retryAfter))
+	}
+	if a.Status == http.StatusMethodNotAllowed {
+		h.Set("Allow", http.MethodPost)
+	}
+	if a.Status == http.StatusBadRequest || a.Status == http.StatusRequestEntityTooLarge {
+		h.Set("Connection", "close") // what follows on this connection is not known to be a request
+	}
+	say := body{Status: a.Name, Message: a.Say}
+	if a == Accepted {
+		say.Delivery, say.Bytes = v.id, &v.bytes
+	}
+	raw, _ := json.Marshal(say) // strings and a number
+	h.Set("Content-Length", strconv.Itoa(len(raw)+1))
+	w.WriteHeader(a.Status)
+	_, _ = w.Write(append(raw, '\n'))
+	d.note(ctx, v, a, err)
+}
+
+// note writes the one line and the metrics of a request. Refusals of one kind are written once a second with their
+// number, so that neither an intruder nor an outage can fill the log.
+func (d *Desk) note(ctx context.Context, v *visit, a Answer, err error) {
+	took := time.Since(v.begin)
+	d.metrics.requests.WithLabelValues(a.Name).Inc()
+	d.metrics.duration.WithLabelValues(a.Name).Observe(took.Seconds())
+	level := a.level(v.endpoint != nil)
+	if !d.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("answer", a.Name), slog.Int("bytes", v.bytes), slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.String("peer", peer(v.request)),
+	}
+	kind := a.Name
+	if v.endpoint != nil {
+		attrs = append(attrs, slog.String("endpoint", v.endpoint.ID))
+		kind += " " + v.endpoint.ID
+	}
+	if v.id != "" {
+		attrs = append(attrs, slog.String("delivery", v.id), slog.String("encoding", v.encoding))
+	}
+	if a == Accepted {
+		d.log.LogAttrs(ctx, level, "delivery", attrs...)
+		return
+	}
+	d.refusals.Log(ctx, level, kind, "delivery", append(attrs, slog.Any("error", err))...)
+}
+
+// level is how much an answer matters to an operator: 413 and 503 are alarms, and a refusal at a known endpoint is
+// somebody's mistake.
+func (a Answer) level(known bool) slog.Level {
+	switch {
+	case a == TooLarge, a == StreamFull, a == StreamAway:
+		return slog.LevelError
+	case a.Status >= http.StatusBadRequest && known:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// peer is the address of the other end of the connection: Auth0 or a proxy, never an end user.
+func peer(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

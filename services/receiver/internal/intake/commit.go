@@ -1,0 +1,228 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sluicelog/sluice/shared/delivery"
+	"github.com/sluicelog/sluice/shared/stream"
+)
+
+// publisher is what a commit needs of the stream.
+type publisher interface {
+	Publish(ctx context.Context, out stream.Outgoing) (stream.Receipt, error)
+	MaxPayload() int
+}
+
+// What shares a commit: a sync of the disk costs the same for one delivery and for a hundred.
+const (
+	smallBody    = 64 << 10  // larger bodies are committed by themselves
+	sharedBytes  = 512 << 10 // of one shared message
+	sharedCount  = 256
+	commitLanes  = 2 // one message is being synced while the next one gathers
+	headerMargin = 64 << 10
+)
+
+// MinPayload is the smallest max_payload of a NATS server, in bytes, with which a Committer works: NATS's own default.
+const MinPayload = 1 << 20
+
+// Committer puts deliveries on disk. Small ones that wait at the same moment share one message.
+type Committer struct {
+	stream  publisher
+	queue   chan *pending
+	timeout time.Duration
+	metrics *Metrics
+}
+
+// pending is a delivery that waits for its commit.
+type pending struct {
+	delivery delivery.Delivery
+	ctx      context.Context //nolint:containedctx // a request, not a component: who gave up is left out
+	done     chan error
+}
+
+// NewCommitter returns a committer; Run does its work.
+func NewCommitter(s publisher, timeout time.Duration, m *Metrics) *Committer {
+	return &Committer{stream: s, queue: make(chan *pending), timeout: timeout, metrics: m}
+}
+
+// Run commits until ctx ends.
+func (c *Committer) Run(ctx context.Context) error {
+	lanes := make(chan struct{}, commitLanes)
+	for range commitLanes {
+		go func() { c.lane(ctx); lanes <- struct{}{} }()
+	}
+	for range commitLanes {
+		<-lanes
+	}
+	return nil
+}
+
+func (c *Committer) lane(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case first := <-c.queue:
+			c.commit(ctx, c.gather(first))
+		}
+	}
+}
+
+// gather adds what waits right now, without waiting for more.
+func (c *Committer) gather(first *pending) []*pending {
+	batch, size := []*pending{first}, len(first.delivery.Body)
+	for len(batch) < sharedCount && size < sharedBytes {
+		select {
+		case next := <-c.queue:
+			batch = append(batch, next)
+			size += len(next.delivery.Body) + delivery.Overhead
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit publishes a batch as one message and tells everyone in it.
+func (c *Committer) commit(ctx context.Context, batch []*pending) {
+	live := batch[:0]
+	for _, p := range batch {
+		if p.ctx.Err() == nil {
+			live = append(live, p)
+		} else {
+			p.done <- p.ctx.Err()
+		}
+	}
+	if len(live) == 0 {
+		return
+	}
+	all := make([]delivery.Delivery, len(live))
+	for i, p := range live {
+		all[i] = p.delivery
+	}
+	err := c.publish(ctx, all)
+	for _, p := range live {
+		p.done <- err
+	}
+}
+
+// publish stores deliveries as one message.
+func (c *Committer) publish(ctx context.Context, all []delivery.Delivery) error {
+	header, payload, err := delivery.Encode(all)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	begin := time.Now()
+	_, err = c.stream.Publish(ctx, stream.Outgoing{Subject: stream.SubjectDeliveries, Header: header, Data: payload})
+	c.metrics.commit(len(all), time.Since(begin), err)
+	return err
+}
+
+// Store puts one delivery on disk, whole or in parts, and returns when it is. plain is the body's size after
+// decompression, share pays for the memory that cutting takes. The error is a refusal.
+func (c *Committer) Store(ctx context.Context, d delivery.Delivery, plain int64, share *lease) error {
+	var err error
+	switch {
+	case len(d.Body) <= smallBody:
+		err = c.share(ctx, d)
+	case len(d.Body)+headerMargin <= c.stream.MaxPayload():
+		err = c.publish(ctx, []delivery.Delivery{d})
+	default:
+		err = c.storeParts(ctx, d, plain, share)
+	}
+	_, refused := errors.AsType[*refusal](err)
+	switch {
+	case err == nil, refused:
+		return err
+	case errors.Is(err, stream.ErrFull):
+		return refuse(StreamFull, "", err)
+	default:
+		return refuse(StreamAway, "", err)
+	}
+}
+
+// share hands a delivery to the next free lane and waits for the result.
+func (c *Committer) share(ctx context.Context, d delivery.Delivery) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	p := &pending{delivery: d, ctx: ctx, done: make(chan error, 1)}
+	select {
+	case c.queue <- p:
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for a commit: %w", ctx.Err())
+	}
+	select {
+	case err := <-p.done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the commit: %w", ctx.Err())
+	}
+}
+
+// storeParts cuts a delivery that no message can hold and stores its parts in order. A part that is left over after a
+// failure does no harm: the sender comes again, and the same events are stored once.
+func (c *Committer) storeParts(ctx context.Context, d delivery.Delivery, plain int64, share *lease) error {
+	room := CutRoom(c.stream.MaxPayload())
+	if d.Encoding != identity {
+		room += plain
+	}
+	if err := share.grow(ctx, room); err != nil {
+		return err
+	}
+	body := d.Body
+	if d.Encoding != identity {
+		var err error
+		if body, err = decompress(d.Body, d.Encoding, plain); err != nil {
+			return fmt.Errorf("decompressing delivery %s: %w", d.ID, err)
+		}
+	}
+	d.Body, d.Encoding = nil, identity
+	size := c.stream.MaxPayload() - headerMargin
+	_ = cut(body, size, func(part) error { d.Parts++; return nil }) // nothing in it fails
+	b := bundle{room: size, send: func(all []delivery.Delivery) error { return c.publish(ctx, all) }}
+	err := cut(body, size, func(p part) error {
+		d.Part, d.Body, d.First, d.Fragment = d.Part+1, p.body, p.first, p.fragment
+		return b.add(d)
+	})
+	if err != nil {
+		return err
+	}
+	return b.flush()
+}
+
+// CutRoom is how many bytes cutting a delivery takes beside its plain body, with messages of at most maxPayload bytes:
+// the parts of the next message, and that message.
+func CutRoom(maxPayload int) int64 { return 2 * int64(maxPayload) }
+
+// bundle puts small parts of one delivery into one message.
+type bundle struct {
+	room  int
+	send  func([]delivery.Delivery) error
+	parts []delivery.Delivery
+	size  int
+}
+
+func (b *bundle) add(d delivery.Delivery) error {
+	more := len(d.Body) + delivery.Overhead
+	if len(b.parts) == sharedCount || b.size+more > b.room {
+		if err := b.flush(); err != nil {
+			return err
+		}
+	}
+	b.parts, b.size = append(b.parts, d), b.size+more
+	return nil
+}
+
+func (b *bundle) flush() error {
+	if len(b.parts) == 0 {
+		return nil
+	}
+	err := b.send(b.parts)
+	b.parts, b.size = nil, 0
+	return err
+}

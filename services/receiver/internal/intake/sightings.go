@@ -1,0 +1,124 @@
+package intake
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/sluicelog/sluice/shared/endpoint"
+)
+
+// board is where a receiver writes what it saw.
+type board interface {
+	Own(ctx context.Context, id, instance string) (endpoint.Status, error)
+	Write(ctx context.Context, id, instance string, s endpoint.Status) error
+}
+
+// Sightings collects what happens per endpoint and writes it to the board now and then. Losing a few seconds of it costs
+// nobody an event.
+type Sightings struct {
+	board    board
+	instance string
+	log      *slog.Logger
+
+	mu    sync.Mutex
+	seen  map[string]*endpoint.Status
+	dirty map[string]bool
+	known map[string]bool // the earlier run's status was taken over
+}
+
+// sightingsPeriod is how often changes are written.
+const sightingsPeriod = time.Second
+
+// NewSightings returns a collector for the receiver named instance.
+func NewSightings(b board, instance string, log *slog.Logger) *Sightings {
+	return &Sightings{board: b, instance: instance, log: log, seen: map[string]*endpoint.Status{}, dirty: map[string]bool{}, known: map[string]bool{}}
+}
+
+func (s *Sightings) of(id string) *endpoint.Status {
+	if s.seen[id] == nil {
+		s.seen[id] = &endpoint.Status{}
+	}
+	s.dirty[id] = true
+	return s.seen[id]
+}
+
+// accepted notes a delivery and the token it came with.
+func (s *Sightings) accepted(id, token, delivery string, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.of(id)
+	st.LastDelivery, st.LastDeliveryID = now, delivery
+	st.Deliveries++
+	if st.TokenUsed == nil {
+		st.TokenUsed = map[string]time.Time{}
+	}
+	st.TokenUsed[token] = now
+}
+
+// refused notes a request that was not accepted.
+func (s *Sightings) refused(id string, a Answer, hint string, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.of(id).AddRefusal(endpoint.Refusal{Time: now, Reason: a.Name, Hint: hint})
+}
+
+// Run writes until ctx ends, and once more then.
+func (s *Sightings) Run(ctx context.Context) error {
+	tick := time.NewTicker(sightingsPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			s.flush(ctx)
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			defer cancel()
+			s.flush(last)
+			return nil
+		}
+	}
+}
+
+func (s *Sightings) flush(ctx context.Context) {
+	changed := s.changed()
+	for id := range changed {
+		if err := s.write(ctx, id); err != nil {
+			s.log.DebugContext(ctx, "writing the endpoint's status", "endpoint", id, "error", err)
+			s.mu.Lock()
+			maps.Copy(s.dirty, changed) // the stream is away; the next round tries again
+			s.mu.Unlock()
+			return
+		}
+		delete(changed, id)
+	}
+}
+
+func (s *Sightings) changed() map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changed := s.dirty
+	s.dirty = map[string]bool{}
+	return changed
+}
+
+func (s *Sightings) write(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if !s.known[id] {
+		before, err := s.board.Own(ctx, id, s.instance)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.seen[id].Continue(before)
+		s.mu.Unlock()
+		s.known[id] = true
+	}
+	s.mu.Lock()
+	copied := s.seen[id].Clone()
+	s.mu.Unlock()
+	return s.board.Write(ctx, id, s.instance, copied)
+}

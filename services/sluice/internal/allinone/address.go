@@ -1,0 +1,74 @@
+package allinone
+
+import (
+	"context"
+	"log/slog"
+	"net"
+
+	"github.com/sluicelog/sluice/shared/config"
+	"github.com/sluicelog/sluice/shared/stream"
+)
+
+// usual is where a receiver listens when nobody says anything and nobody else is there.
+const usual = "127.0.0.1:8080"
+
+// address decides where to listen. What was asked for is taken as it is; else the address of the last start, so that
+// the Payload URL stays, else the usual one; a free one when that is taken.
+func (p *plant) address(ctx context.Context, fromSettings string) (string, error) {
+	if p.Listen != "" {
+		return p.Listen, nil
+	}
+	if fromSettings != usual {
+		return fromSettings, nil
+	}
+	for _, candidate := range []string{p.secret.Listen, usual} {
+		if candidate != "" && free(ctx, candidate) {
+			return candidate, nil
+		}
+	}
+	return "127.0.0.1:0", nil
+}
+
+// free reports whether an address can be listened on right now.
+func free(ctx context.Context, address string) bool {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return false
+	}
+	_ = l.Close()
+	return true
+}
+
+// rememberAddress keeps the address for the next start.
+func (p *plant) rememberAddress() error {
+	if at := p.receiver.Addr().String(); at != p.secret.Listen {
+		p.secret.Listen = at
+		return p.Dir.SaveCredentials(p.secret)
+	}
+	return nil
+}
+
+// reachable is an address as a program on this machine reaches it: a wildcard means loopback.
+func reachable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return addr.String()
+	}
+	loopback := *tcp
+	loopback.IP = net.IPv4(127, 0, 0, 1)
+	return loopback.String()
+}
+
+// fitDisk shrinks the streams to what the disk can hold, so that they are full before the disk is.
+func fitDisk(t stream.Topology, dir string, log *slog.Logger) stream.Topology {
+	free, ok := diskFree(dir)
+	most := free / 10 * 7
+	if total := t.Total(); ok && total > most {
+		share := float64(most) / float64(total)
+		scale := func(b config.Bytes) config.Bytes { return config.Bytes(float64(b)*share) &^ (1<<20 - 1) }
+		t.DeliveriesMaxBytes, t.DocumentsMaxBytes, t.DeadLettersMaxBytes = scale(t.DeliveriesMaxBytes), scale(t.DocumentsMaxBytes), scale(t.DeadLettersMaxBytes)
+		log.Warn("the disk is too small for the streams as set; they get less room", "free", config.Bytes(free).String(), "wanted", config.Bytes(total).String())
+	}
+	return t
+}

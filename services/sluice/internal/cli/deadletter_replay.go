@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/sluicelog/sluice/shared/deadletter"
+	"github.com/sluicelog/sluice/shared/delivery"
+	"github.com/sluicelog/sluice/shared/stream"
+)
+
+// replayOptions are the flags of `sluice deadletter replay`.
+type replayOptions struct {
+	letterChoice
+	dryRun bool
+	rate   float64
+	wait   time.Duration
+}
+
+func (a *App) deadletterReplayCommand() *cobra.Command {
+	var o replayOptions
+	cmd := &cobra.Command{
+		Use:   "replay [SEQ…]",
+		Short: "Send dead letters through again, once the cause is gone, and say what became of each",
+		Long: `Send dead letters through again. What the enricher set aside is mapped anew, as a delivery of its own; what the
+indexer set aside is written anew as it was. A letter is removed only when its event is safe elsewhere: the enricher's
+when the new delivery is on disk, the indexer's when the document is searchable. An event is never stored twice.`,
+		Example: "  sluice deadletter replay --reason no_log_id --dry-run\n" +
+			"  sluice deadletter replay 17 18",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.rate < 0 || o.wait < 0 {
+				return errors.New("--rate and --wait cannot be negative")
+			}
+			return a.replayLetters(cmd.Context(), args, o)
+		},
+	}
+	o.register(cmd)
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would be sent and send nothing")
+	cmd.Flags().Float64Var(&o.rate, "rate", 0, "letters per second; 0 is as fast as they go")
+	cmd.Flags().DurationVar(&o.wait, "wait", 30*time.Second, "how long to wait for what becomes of them")
+	return cmd
+}
+
+// What became of a replayed letter.
+const (
+	outcomeWould      = "would be sent"
+	outcomeKept       = "kept"
+	outcomeWaiting    = "waiting"
+	outcomeSearchable = "searchable"
+	outcomeDead       = "dead again"
+)
+
+// replayed is one letter on its way.
+type replayed struct {
+	Sequence uint64 `json:"sequence"`
+	Stage    string `json:"stage"`
+	Reason   string `json:"reason"`
+	Delivery string `json:"delivery,omitempty"` // the new one, where there is one
+	Outcome  string `json:"outcome"`
+	Why      string `json:"why,omitempty"`
+
+	letter *deadletter.Letter // without its body
+	logID  string
+	docID  string
+	stored uint64 // sequence in the stream that it was published to
+}
+
+// replay is one run of the command.
+type replay struct {
+	*Session
+	items  []*replayed
+	before uint64 // last dead letter that lay there when the run began
+}
+
+func (a *App) replayLetters(ctx context.Context, args []string, o replayOptions) error {
+	session, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	letters, err := o.pick(ctx, session.Letters, args)
+	if err != nil {
+		return err
+	}
+	state, err := session.Conn.State(ctx, stream.DeadLetters)
+	if err != nil {
+		return err
+	}
+	r := &replay{Session: session, items: make([]*replayed, 0, len(letters)), before: state.Last}
+	for _, l := range letters {
+		r.items = append(r.items, planned(l))
+	}
+	if !o.dryRun {
+		if err := a.sendLetters(ctx, r, o.rate); err != nil {
+			return errors.Join(a.printReplay(r), err)
+		}
+		if err := r.follow(ctx, o.wait); err != nil {
+			return errors.Join(a.printReplay(r), err)
+		}
+	}
+	return a.printReplay(r)
+}
+
+// planned says whether a letter can be sent again at all.
+func planned(l *deadletter.Letter) *replayed {
+	item := &replayed{Sequence: l.Sequence, Stage: l.Stage, Reason: l.Reason, Outcome: outcomeWould, letter: l}
+	switch {
+	case l.Namespace == "":
+		item.Outcome, item.Why = outcomeKept, "nobody knows which namespace it belongs to"
+	case l.Piece > 0:
+		item.Outcome, item.Why = outcomeKept, "it is a piece of an event that is too large to become a document"
+	case l.Reason == "bad_compression":
+		item.Outcome, item.Why = outcomeKept, "it is a compressed body that cannot be unpacked"
+	}
+	return item
+}
+
+// sendLetters publishes what can be sent, not faster than rate per second.
+func (a *App) sendLetters(ctx context.Context, r *replay, rate float64) error {
+	bar := a.newProgress(len(r.items), "replaying", a.json)
+	defer bar.done()
+	var pace <-chan time.Time
+	if rate > 0 {
+		tick := time.NewTicker(max(time.Duration(float64(time.Second)/rate), time.Nanosecond))
+		defer tick.Stop()
+		pace = tick.C
+	}
+	for i, item := range r.items {
+		if item.Outcome != outcomeWould {
+			bar.add(1)
+			continue
+		}
+		if err := r.send(ctx, item); err != nil {
+			return fmt.Errorf("replaying dead letter %d (it is kept, those after it were not tried): %w", item.Sequence, err)
+		}
+		bar.add(1)
+		if pace == nil || i == len(r.items)-1 {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-pace:
+		}
+	}
+	return nil
+}
+
+// send publishes one letter. The enricher's letter is removed at once: should the event die again, its new letter has a
+// place of its own. The indexer's new letter would have the old one's place, so that one stays until the document is
+// searchable.
+func (r *replay) send(ctx context.Context, item *replayed) error {
+	l, err := r.Letters.Get(ctx, item.Sequence)
+	if errors.Is(err, stream.ErrNotFound) {
+		item.Outcome, item.Why = outcomeKept, "somebody else replayed or discarded it meanwhile"
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	out, err := item.outgoing(l)
+	if err != nil {
+		return err
+	}
+	receipt, err := r.Conn.Publish(ctx, out)
+	if err != nil {
+		return err
+	}
+	item.Outcome, item.stored = outcomeWaiting, receipt.Sequence
+	if l.Stage == deadletter.StageIndexer {
+		return nil
+	}
+	return r.Letters.Discard(ctx, l.Sequence)
+}
+
+// outgoing makes the message that carries a letter's event once more.
+func (item *replayed) outgoing(l *deadletter.Letter) (stream.Outgoing, error) {
+	if l.Stage == deadletter.StageIndexer {
+		item.docID = documentID(l.Body)
+		return stream.Outgoing{
+			Subject: stream.SubjectDocuments(l.Namespace), Data: l.Body,
+			Header: stream.Header{
+				"Sluice-Schema": "1", "Sluice-Count": "1", "Sluice-Origin": fmt.Sprintf("%s:%d", stream.DeadLetters, l.Sequence),
+				"Sluice-Received-At": l.FirstSeen.UTC().Format(time.RFC3339Nano),
+			},
+		}, nil
+	}
+	now := time.Now().UTC()
+	item.Delivery, item.logID = ulid.MustNew(ulid.Timestamp(now), ulid.DefaultEntropy()).String(), logID(l.Body)
+	header, payload, err := delivery.Encode([]delivery.Delivery{{
+		ID: item.Delivery, Endpoint: l.Endpoint, Namespace: l.Namespace, Received: now, Replay: true, Body: l.Body,
+	}})
+	return stream.Outgoing{Subject: stream.SubjectDeliveries, Header: header, Data: payload}, err
+}
+
+func (a *App) printReplay(r *replay) error {
+	return a.print(r.items, func(w io.Writer) {
+		if len(r.items) == 0 {
+			fmt.Fprintln(w, "No dead letter is meant; nothing was sent.")
+			return
+		}
+		fmt.Fprintln(w, "SEQ\tSTAGE\tREASON\tOUTCOME\tWHY\tNEW DELIVERY")
+		count := map[string]int{}
+		for _, i := range r.items {
+			count[i.Outcome]++
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", i.Sequence, i.Stage, i.Reason, i.Outcome, excerpt(i.Why), i.Delivery)
+		}
+		fmt.Fprintln(w)
+		for _, outcome := range []string{outcomeWould, outcomeSearchable, outcomeDead, outcomeWaiting, outcomeKept} {
+			if count[outcome] > 0 {
+				fmt.Fprintf(w, "%d %s\n", count[outcome], outcome)
+			}
+		}
+	})
+}

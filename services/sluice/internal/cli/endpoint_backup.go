@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluicelog/sluice/shared/endpoint"
+)
+
+func (a *App) endpointExportCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write the registry as JSON: endpoints, namespaces, hashes of tokens, no token",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.exportRegistry(cmd.Context(), output) },
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write, readable by its owner only; standard output when empty")
+	_ = cmd.MarkFlagFilename("output")
+	return cmd
+}
+
+func (a *App) exportRegistry(ctx context.Context, output string) error {
+	session, err := a.openRegistry(ctx)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	backup, err := session.Registry.Export(ctx)
+	if err != nil {
+		return err
+	}
+	raw, err := json.MarshalIndent(backup, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing the backup: %w", err)
+	}
+	raw = append(raw, '\n')
+	if output == "" {
+		_, err = a.Out.Write(raw)
+		return err
+	}
+	if err := writePrivate(output, raw); err != nil {
+		return fmt.Errorf("writing the backup: %w", err)
+	}
+	out := map[string]any{"file": output, "endpoints": len(backup.Endpoints), "namespaces": len(backup.Namespaces)}
+	return a.print(out, func(w io.Writer) {
+		fmt.Fprintf(w, "Wrote %d endpoints and %d namespaces to %s.\n", len(backup.Endpoints), len(backup.Namespaces), output)
+	})
+}
+
+// writePrivate replaces a file in one step by one that only its owner may read.
+func writePrivate(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".sluice-*") // 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
+func (a *App) endpointImportCommand() *cobra.Command {
+	var overwrite bool
+	cmd := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Read a registry that `sluice endpoint export` wrote; - reads standard input",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.importRegistry(cmd.Context(), args[0], overwrite)
+		},
+	}
+	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "replace endpoints and namespaces that exist already")
+	return cmd
+}
+
+// imported is what `sluice endpoint import` prints with --json.
+type imported struct {
+	Written    []string `json:"written"`
+	Kept       []string `json:"kept"` // existed already and were left as they are
+	Namespaces []string `json:"namespaces"`
+}
+
+func (a *App) importRegistry(ctx context.Context, path string, overwrite bool) error {
+	backup, err := a.readBackup(path)
+	if err != nil {
+		return err
+	}
+	session, err := a.openRegistry(ctx)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	out := imported{Written: []string{}, Kept: []string{}, Namespaces: backupNamespaces(backup)}
+	for _, namespace := range out.Namespaces {
+		if _, err := session.Conn.SetupNamespace(ctx, namespace); err != nil {
+			return err
+		}
+	}
+	written, err := session.Registry.Import(ctx, backup, overwrite)
+	if err != nil {
+		return fmt.Errorf("importing %s (%d endpoints were written before): %w", path, len(written), err)
+	}
+	for _, namespace := range out.Namespaces { // one that only an endpoint speaks of has no record in the backup
+		if err := session.Registry.EnsureNamespace(ctx, namespace); err != nil {
+			return err
+		}
+	}
+	out.Written = append(out.Written, written...)
+	for _, e := range backup.Endpoints {
+		if !slices.Contains(written, e.ID) {
+			out.Kept = append(out.Kept, e.ID)
+		}
+	}
+	return a.print(out, func(w io.Writer) { writeImported(w, &out) })
+}
+
+// backupNamespaces names every namespace that the backup's endpoints and records speak of.
+func backupNamespaces(b *endpoint.Backup) []string {
+	names := []string{}
+	for _, ns := range b.Namespaces {
+		names = append(names, ns.Name)
+	}
+	for _, e := range b.Endpoints {
+		names = append(names, e.Namespace)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func writeImported(w io.Writer, out *imported) {
+	fmt.Fprintf(w, "Wrote %d endpoints; namespaces: %v.\n", len(out.Written), out.Namespaces)
+	for _, id := range out.Kept {
+		fmt.Fprintf(w, "Left %s as it is: it exists already (--overwrite replaces it).\n", id)
+	}
+}
+
+// maxBackup bounds what is read of a backup, in bytes.
+const maxBackup = 64 << 20
+
+func (a *App) readBackup(path string) (*endpoint.Backup, error) {
+	in := a.In
+	if path != "-" {
+		f, err := os.Open(path) //nolint:gosec // the operator names the file
+		if err != nil {
+			return nil, fmt.Errorf("reading the backup: %w", err)
+		}
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	var b endpoint.Backup
+	if err := json.NewDecoder(io.LimitReader(in, maxBackup)).Decode(&b); err != nil {
+		return nil, fmt.Errorf("reading the backup %s: it is not what `sluice endpoint export` writes: %w", path, err)
+	}
+	for i, e := range b.Endpoints {
+		if e == nil {
+			return nil, fmt.Errorf("reading the backup %s: endpoint %d of it is null", path, i+1)
+		}
+	}
+	return &b, nil
+}

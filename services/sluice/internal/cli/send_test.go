@@ -1,0 +1,76 @@
+package cli_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sluicelog/sluice/services/sluice/internal/cli"
+	"github.com/sluicelog/sluice/services/sluice/internal/state"
+)
+
+// write makes a file of the test's own.
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestSendPostsEveryFormOfARecording(t *testing.T) {
+	in := newIntake(t)
+	dir := announce(t, state.Ready{PayloadURL: in.URL, Authorization: fakeToken})
+	lines := write(t, "lines.jsonl", `{"log_id":"l1","data":{"type":"s"}}`+"\r\n\r\n"+`{"log_id":"l2","data":{"type":"s"}}`)
+	export := write(t, "export.json", "[\n  {\n    \"_id\": \"e1\",\n    \"log_id\": \"e1\",\n    \"type\": \"fp\"\n  },\n  {\"_id\": \"e2\"}\n]\n")
+	object := write(t, "object.json", `{"logs":[{"log_id":"o1","data":{}}]}`)
+	out, err := run(t, t.Context(), "{\n \"log_id\": \"p1\",\n \"data\": {\"type\": \"s\"}\n}\n", "send", "--json", "--state", dir, lines, export, object, "-")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if want := []string{"l1", "l2", "e1", "e2", "o1", "p1"}; !slices.Equal(in.ids, want) {
+		t.Errorf("%v arrived, want %v", in.ids, want)
+	}
+	sent := string(in.bodies[0])
+	if len(in.bodies) != 1 || strings.Count(sent, "\n") != 6 || !strings.Contains(sent, `{"log_id":"e2","data":{"_id": "e2"}}`) {
+		t.Errorf("%d deliveries, the first one is\n%s", len(in.bodies), sent)
+	}
+}
+
+func TestSendNamesBrokenElementsByLineAndSendsThemAlone(t *testing.T) {
+	in := newIntake(t)
+	dir := announce(t, state.Ready{PayloadURL: in.URL, Authorization: fakeToken})
+	file := write(t, "mixed.jsonl", `{"log_id":"a","data":{}}`+"\n{broken\n"+`{"log_id":"b","data":{}}`+"\n"+`{"type":"s"}`+"\n")
+	out, err := run(t, t.Context(), "", "send", "--json", "--state", dir, file)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	found := decoded(t, out).Files[0]
+	if found.Elements != 4 || found.Events != 2 || len(found.Broken) != 2 || found.Broken[0].Line != 2 || found.Broken[1].Line != 4 || found.Broken[1].Reason != "no_log_id" {
+		t.Errorf("got %+v", found)
+	}
+	if len(in.bodies) != 3 || string(in.bodies[1]) != "{broken\n" {
+		t.Errorf("%d deliveries: %q; want one of events and one for each broken element", len(in.bodies), in.bodies)
+	}
+	if out, err := run(t, t.Context(), "", "send", "--state", dir, "--skip-broken", file); err != nil || len(in.bodies) != 4 {
+		t.Errorf("with --skip-broken %d deliveries, want one more: %v\n%s", len(in.bodies), err, out)
+	}
+}
+
+func TestSendGoesOnAfterAFileItCannotUse(t *testing.T) {
+	in := newIntake(t)
+	dir := announce(t, state.Ready{PayloadURL: in.URL, Authorization: fakeToken})
+	out, err := run(t, t.Context(), "", "send", "--json", "--state", dir,
+		filepath.Join(t.TempDir(), "absent.json"), write(t, "empty.json", " \n"), write(t, "good.json", `{"log_id":"g","data":{}}`))
+	r := decoded(t, out)
+	if !errors.Is(err, cli.ErrSilent) || len(r.Files) != 3 || r.Files[0].Problem == "" || r.Files[1].Problem == "" || r.Files[2].Problem != "" {
+		t.Errorf("got %v and\n%s", err, out)
+	}
+	if !slices.Equal(in.ids, []string{"g"}) {
+		t.Errorf("%v arrived, want g", in.ids)
+	}
+}

@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluicelog/sluice/services/indexer"
+	"github.com/sluicelog/sluice/shared/config"
+	"github.com/sluicelog/sluice/shared/elastic"
+	"github.com/sluicelog/sluice/shared/endpoint"
+	"github.com/sluicelog/sluice/shared/stream"
+)
+
+// defaultNamespace is the one that exists without anybody asking for it.
+const defaultNamespace = "default"
+
+// setupSettings size the streams. How indices are made is the indexer's to say (INDEXER_SHARDS and so on): it writes the
+// same templates, and two sources would overwrite each other's.
+type setupSettings struct {
+	stream.Topology
+}
+
+// setupCommand makes streams, buckets, consumers and index templates.
+func (a *App) setupCommand() *cobra.Command {
+	var namespaces []string
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "setup",
+		Short: "Create or update streams, consumers and index templates",
+		Long: `Setup makes what the services need: streams, buckets and consumers in NATS, and an index template for each namespace in
+Elasticsearch. It can be repeated; it changes what may change and refuses what would lose data or is not Sluice's.
+
+The sizes of the streams come from SLUICE_DELIVERIES_MAX_BYTES, SLUICE_DOCUMENTS_MAX_BYTES, SLUICE_DEAD_LETTERS_MAX_BYTES,
+SLUICE_REPLICAS and SLUICE_DUPLICATE_WINDOW; those of the indices from the indexer's settings INDEXER_SHARDS,
+INDEXER_REPLICAS, INDEXER_REFRESH and INDEXER_CODEC. The all-in-one does all this by itself.`,
+		Example: "  sluice setup --wait 2m\n  sluice setup --namespace payments",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.setup(cmd.Context(), namespaces, wait)
+		},
+	}
+	cmd.Flags().StringArrayVar(&namespaces, "namespace", nil, "also make this namespace; may be repeated")
+	cmd.Flags().DurationVar(&wait, "wait", 0, "wait so long for servers that are still starting")
+	return cmd
+}
+
+// setupWork is one run of setup.
+type setupWork struct {
+	*Session
+	settings   setupSettings
+	indexer    indexer.Config
+	namespaces []string
+	Changes    []stream.Change
+}
+
+func (a *App) setup(ctx context.Context, namespaces []string, wait time.Duration) error {
+	w := &setupWork{namespaces: append([]string{defaultNamespace}, namespaces...), Changes: []stream.Change{}}
+	if err := errors.Join(config.Load("sluice", &w.settings), config.Load("indexer", &w.indexer)); err != nil {
+		return err
+	}
+	for _, name := range w.namespaces {
+		if err := stream.CheckNamespace(name); err != nil {
+			return err
+		}
+	}
+	deadline := time.Now().Add(wait)
+	dial, cancel := context.WithTimeout(ctx, max(wait, 10*time.Second))
+	defer cancel()
+	var err error
+	if w.Session, err = a.open(dial); err != nil {
+		return err
+	}
+	defer w.Close()
+	err = w.streams(ctx, deadline)
+	if err == nil {
+		err = w.templates(ctx, deadline)
+	}
+	return errors.Join(a.print(w.Changes, w.write), err)
+}
+
+func (w *setupWork) write(out io.Writer) {
+	if len(w.Changes) == 0 {
+		return
+	}
+	fmt.Fprintln(out, "KIND\tNAME\tACTION")
+	for _, c := range w.Changes {
+		fmt.Fprintf(out, "%s\t%s\t%s", c.Kind, c.Name, c.Action)
+		if c.Detail != "" {
+			fmt.Fprintf(out, " (%s)", c.Detail)
+		}
+		fmt.Fprintln(out)
+	}
+}
+
+// streams makes everything in NATS and completes the list of namespaces from the registry.
+func (w *setupWork) streams(ctx context.Context, deadline time.Time) error {
+	if err := until(ctx, deadline, w.Conn.Ready); err != nil {
+		return err
+	}
+	changes, err := w.Conn.Setup(ctx, w.settings.Topology)
+	w.Changes = append(w.Changes, changes...)
+	if err != nil {
+		return err
+	}
+	if err := w.register(ctx); err != nil {
+		return err
+	}
+	for _, name := range w.namespaces {
+		change, err := w.Conn.SetupNamespace(ctx, name)
+		if err != nil {
+			return err
+		}
+		w.Changes = append(w.Changes, change)
+	}
+	return nil
+}
+
+// register records the wanted namespaces and learns the others.
+func (w *setupWork) register(ctx context.Context) error {
+	registry, err := endpoint.Open(ctx, w.Conn)
+	if err != nil {
+		return err
+	}
+	for _, name := range w.namespaces {
+		if err := registry.EnsureNamespace(ctx, name); err != nil {
+			return err
+		}
+	}
+	known, err := registry.Namespaces(ctx)
+	for _, n := range known {
+		w.namespaces = append(w.namespaces, n.Name)
+	}
+	slices.Sort(w.namespaces)
+	w.namespaces = slices.Compact(w.namespaces)
+	return err
+}
+
+// templates makes the index template of every namespace; one that is refused does not hold up the others.
+func (w *setupWork) templates(ctx context.Context, deadline time.Time) error {
+	if err := until(ctx, deadline, w.Elastic.Ready); err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range w.namespaces {
+		change := stream.Change{Kind: "index template", Name: elastic.TemplateName(name), Action: "unchanged"}
+		existed, err := w.Elastic.HasNamespace(ctx, name)
+		var changed bool
+		if err == nil {
+			changed, err = w.Elastic.SetupNamespace(ctx, name, w.indexer.Index)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		switch {
+		case !existed:
+			change.Action = "created"
+		case changed:
+			change.Action = "updated"
+		}
+		w.Changes = append(w.Changes, change)
+	}
+	return errors.Join(errs...)
+}
+
+// until repeats a probe until it succeeds or the deadline is past; each try takes at most five seconds.
+func until(ctx context.Context, deadline time.Time, probe func(context.Context) error) error {
+	for {
+		limit, cancel := context.WithTimeout(ctx, 5*time.Second)
+		err := probe(limit)
+		cancel()
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Second):
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluicelog/sluice/services/sluice/internal/state"
+	"github.com/sluicelog/sluice/shared/elastic"
+)
+
+// target is the endpoint that simulate and send post to.
+type target struct {
+	url       string
+	tokenFile string
+	fromStdin bool
+}
+
+// flags adds the flags that name an endpoint.
+func (t *target) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&t.url, "url", "", "Payload URL to post to (default: that of the running all-in-one)")
+	cmd.Flags().StringVar(&t.tokenFile, "token-file", "", "file that holds the Authorization value")
+	cmd.Flags().BoolVar(&t.fromStdin, "token-stdin", false, "read the Authorization value from standard input")
+	cmd.MarkFlagsMutuallyExclusive("token-file", "token-stdin")
+	_ = cmd.MarkFlagFilename("token-file")
+}
+
+// resolve returns the Payload URL and the Authorization value, by default those of the running all-in-one. A URL given
+// by hand needs a token given by hand: the all-in-one's token is never sent to another address.
+func (a *App) resolve(t target) (url, authorization string, err error) {
+	token, err := a.readToken(t)
+	if err != nil {
+		return "", "", err
+	}
+	if t.url != "" {
+		if token == "" {
+			return "", "", errors.New("--url needs its token: give --token-file FILE or --token-stdin")
+		}
+		return t.url, token, nil
+	}
+	ready, err := state.Dir(a.state).ReadReady()
+	if err != nil {
+		return "", "", fmt.Errorf("%w in %s: start one with `sluice up --state %s`, or give --url and --token-file: %w", errNotFound, a.state, a.state, err)
+	}
+	if token == "" {
+		token = ready.Authorization
+	}
+	return ready.PayloadURL, token, nil
+}
+
+// readToken reads the Authorization value that the flags name; empty when they name none.
+func (a *App) readToken(t target) (string, error) {
+	var raw []byte
+	var err error
+	switch {
+	case t.tokenFile != "":
+		raw, err = os.ReadFile(t.tokenFile)
+	case t.fromStdin:
+		raw, err = io.ReadAll(io.LimitReader(a.In, 64<<10))
+	default:
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading the token: %w", err)
+	}
+	token := strings.TrimSpace(string(raw))
+	if token == "" {
+		return "", errors.New("reading the token: there is none; the file or standard input is empty")
+	}
+	return token, nil
+}
+
+// openElastic connects to Elasticsearch alone; without a running all-in-one the settings and their defaults count.
+func (a *App) openElastic() (*elastic.Client, error) {
+	cfg, _, err := a.locate()
+	if err != nil && !errors.Is(err, errNotFound) {
+		return nil, err
+	}
+	return elastic.Open(cfg.Elastic)
+}
