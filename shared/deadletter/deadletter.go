@@ -34,7 +34,7 @@ type Letter struct {
 	Endpoint  string    `json:"endpoint,omitempty"`
 	Namespace string    `json:"namespace,omitempty"`
 	Delivery  string    `json:"delivery"`
-	Key       string    `json:"key"`            // what it belongs to: KeyOf its delivery's body, or the document's id
+	Key       string    `json:"key"`             // what it belongs to: KeyOf its delivery's body, or the document's id
 	Item      int       `json:"item"`            // number of the event in its delivery, from 0
 	Piece     int       `json:"piece,omitempty"` // number of the piece, where the event was too large for one letter
 	Line      int       `json:"line,omitempty"`  // line of the body on which it begins, from 1
@@ -84,7 +84,9 @@ func KeyOf(endpoint string, body []byte) string {
 // subject is a letter's own place.
 func subject(l *Letter) string {
 	place := strconv.Itoa(l.Item)
-	if l.Piece > 0 {
+	if l.Stage == StageIndexer {
+		place = "0" // a document is the same one, whichever delivery brought it
+	} else if l.Piece > 0 {
 		place += "-" + strconv.Itoa(l.Piece)
 	}
 	return stream.SubjectDeadLetters + l.Stage + "." + token(l.Key) + "." + place

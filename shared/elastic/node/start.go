@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -27,7 +30,7 @@ func start(ctx context.Context, opts Options, probe *probe) (*Node, error) {
 	if kind == KindDocker {
 		err = startContainer(ctx, opts, rec)
 	} else {
-		err = startServer(ctx, opts, rec)
+		err = startServer(ctx, samePort(ctx, opts, before.URL), rec)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("starting elasticsearch in %s: %w", opts.Dir, err)
@@ -37,6 +40,27 @@ func start(ctx context.Context, opts Options, probe *probe) (*Node, error) {
 		return nil, err
 	}
 	return n, nil
+}
+
+// samePort asks for the port of the run before, if nobody else took it: whoever knows the node's address keeps it.
+func samePort(ctx context.Context, opts Options, before string) Options {
+	u, err := url.Parse(before)
+	if err != nil || u.Port() == "" || opts.Settings["http.port"] != "" {
+		return opts
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", u.Port()))
+	if err != nil {
+		return opts
+	}
+	_ = l.Close() // nobody else has it
+	settings := maps.Clone(opts.Settings)
+	if settings == nil {
+		settings = map[string]string{}
+	}
+	settings["http.port"] = u.Port()
+	opts.Settings = settings
+	return opts
 }
 
 // abandon stops what did not become ready; the reason why is already on its way to the caller.

@@ -2,8 +2,10 @@ package allinone
 
 import (
 	"context"
+	"io/fs"
 	"log/slog"
 	"net"
+	"path/filepath"
 
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/stream"
@@ -63,6 +65,7 @@ func reachable(addr net.Addr) string {
 // fitDisk shrinks the streams to what the disk can hold, so that they are full before the disk is.
 func fitDisk(t stream.Topology, dir string, log *slog.Logger) stream.Topology {
 	free, ok := diskFree(dir)
+	free += sizeOf(dir)
 	most := free / 10 * 7
 	if total := t.Total(); ok && total > most {
 		share := float64(most) / float64(total)
@@ -71,4 +74,18 @@ func fitDisk(t stream.Topology, dir string, log *slog.Logger) stream.Topology {
 		log.Warn("the disk is too small for the streams as set; they get less room", "free", config.Bytes(free).String(), "wanted", config.Bytes(total).String())
 	}
 	return t
+}
+
+// sizeOf is what a folder holds already, in bytes; what cannot be read counts as nothing.
+func sizeOf(dir string) (size int64) {
+	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return nil //nolint:nilerr // go on with what can be read
+		}
+		if info, err := entry.Info(); err == nil {
+			size += info.Size()
+		}
+		return nil
+	})
+	return size
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/sluicelog/sluice/services/enricher"
@@ -49,6 +50,7 @@ type plant struct {
 	secret   state.Credentials
 	settings Settings
 	nats     *embedded.Server
+	mu       sync.Mutex // guards node while it is watched
 	node     *node.Node // nil when Elasticsearch is not the folder's own
 	conn     *stream.Conn
 	cluster  *elastic.Client
@@ -130,7 +132,10 @@ func (p *plant) startStores(ctx context.Context) error {
 }
 
 func (p *plant) startNATS(ctx context.Context) (err error) {
-	p.settings.Topology = fitDisk(p.settings.Topology, string(p.Dir), p.Telemetry.Log)
+	if err := os.MkdirAll(p.Dir.NATS(), 0o700); err != nil {
+		return fmt.Errorf("making the folder of the embedded NATS server: %w", err)
+	}
+	p.settings.Topology = fitDisk(p.settings.Topology, p.Dir.NATS(), p.Telemetry.Log)
 	p.nats, err = embedded.Start(ctx, embedded.Options{
 		Dir: p.Dir.NATS(), User: "sluice", Password: p.secret.NATSPassword, MaxStore: p.settings.Topology.Total() + 1<<30, Log: p.Telemetry.Log,
 	})
@@ -153,13 +158,17 @@ func (p *plant) findElasticsearch(ctx context.Context) error {
 		}
 		return nil
 	}
-	own, err := node.Ensure(ctx, node.Options{Dir: p.Dir.Elasticsearch(), Log: p.Telemetry.Log, Progress: p.Progress})
+	own, err := p.ensureNode(ctx)
 	if err != nil {
 		return err
 	}
 	p.node = own
 	cfg.ElasticsearchURL = config.URL(own.URL())
 	return nil
+}
+
+func (p *plant) ensureNode(ctx context.Context) (*node.Node, error) {
+	return node.Ensure(ctx, node.Options{Dir: p.Dir.Elasticsearch(), Log: p.Telemetry.Log, Progress: p.Progress})
 }
 
 // setUp makes streams, buckets, the default namespace and the first endpoint; all of it may be there already.
@@ -215,6 +224,7 @@ func (p *plant) openServices(ctx context.Context) (err error) {
 	}
 	p.group.Add("nats", nil, p.stopNATS)
 	p.group.Add("elasticsearch", nil, p.stopNode)
+	p.add("elasticsearch watch", p.watchNode)
 	p.group.Add("setup connection", nil, p.conn.Drain)
 	p.group.Add("telemetry", p.Telemetry.Serve, p.Telemetry.Shutdown)
 	p.add("indexer", func(ctx context.Context) error {
@@ -253,10 +263,54 @@ func (p *plant) stopNATS(ctx context.Context) error {
 }
 
 func (p *plant) stopNode(ctx context.Context) error {
-	if p.node == nil {
+	p.mu.Lock()
+	own := p.node
+	p.mu.Unlock()
+	if own == nil {
 		return nil
 	}
-	return p.node.Stop(ctx)
+	return own.Stop(ctx)
+}
+
+// watchPeriod is how often the folder's own Elasticsearch is looked at.
+const watchPeriod = 3 * time.Second
+
+// watchNode starts the folder's own Elasticsearch again when it died. Deliveries are accepted all the while.
+func (p *plant) watchNode(ctx context.Context) error {
+	tick := time.NewTicker(watchPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if p.node == nil {
+			continue
+		}
+		if _, running := node.Running(p.Dir.Elasticsearch()); running {
+			continue
+		}
+		p.Telemetry.Log.ErrorContext(ctx, "elasticsearch is gone; starting it again", "dir", p.Dir.Elasticsearch())
+		again, err := p.ensureNode(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				p.Telemetry.Log.ErrorContext(ctx, "starting elasticsearch again", "error", err)
+			}
+			continue
+		}
+		if again.URL() != p.node.URL() {
+			return fmt.Errorf("elasticsearch came back at %s instead of %s, which another program took: start sluice again", again.URL(), p.node.URL())
+		}
+		p.setNode(again)
+	}
+}
+
+// setNode replaces the node that a stop will end.
+func (p *plant) setNode(n *node.Node) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.node = n
 }
 
 // announce writes ready.json once everything answers, and takes it back at the end.

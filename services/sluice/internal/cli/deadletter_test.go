@@ -1,0 +1,185 @@
+package cli_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluicelog/sluice/shared/deadletter"
+	"github.com/sluicelog/sluice/shared/delivery"
+	"github.com/sluicelog/sluice/shared/stream"
+)
+
+// bury sets letters aside: three of the enricher, one of the indexer.
+func (b *bench) bury(t *testing.T) {
+	t.Helper()
+	box := deadletter.Open(b.conn)
+	put := func(l deadletter.Letter) {
+		l.Attempts, l.Endpoint, l.Namespace, l.Origin = 1, "prod", "default", "DELIVERIES:1"
+		if added, err := box.Put(t.Context(), &l); err != nil || !added {
+			t.Fatal(added, err)
+		}
+	}
+	now := time.Now()
+	put(deadletter.Letter{Stage: deadletter.StageEnricher, Reason: "not_json", Delivery: "D1", Item: 0, Line: 1, FirstSeen: now.Add(-48 * time.Hour), Body: []byte("nonsense\x1b[2J")})
+	put(deadletter.Letter{Stage: deadletter.StageEnricher, Reason: "not_json", Delivery: "D1", Item: 1, Line: 2, FirstSeen: now, Body: []byte{0xff, 0xfe}})
+	put(deadletter.Letter{Stage: deadletter.StageEnricher, Reason: "no_log_id", Delivery: "D2", Item: 0, FirstSeen: now, Body: []byte(`{"data":{"type":"s"}}`)})
+	put(deadletter.Letter{
+		Stage: deadletter.StageIndexer, Reason: "document_parsing_exception", Delivery: "D3", FirstSeen: now,
+		Body: []byte(`{"create":{"_index":"i","_id":"x"}}` + "\n" + `{"@timestamp":"2026"}` + "\n"),
+	})
+}
+
+func (b *bench) listed(t *testing.T, args ...string) []map[string]any {
+	t.Helper()
+	return decode[[]map[string]any](t, b.must(t, append([]string{"deadletter", "list", "--json"}, args...)...))
+}
+
+func TestDeadLettersAreGroupedAndFiltered(t *testing.T) {
+	b := newBench(t)
+	if out := b.must(t, "deadletter", "list"); !strings.Contains(out, "no dead letter") {
+		t.Errorf("an empty box says\n%s", out)
+	}
+	b.bury(t)
+	groups := b.listed(t)
+	if len(groups) != 3 || groups[0]["reason"] != "not_json" || groups[0]["count"] != 2.0 {
+		t.Fatalf("groups are %v", groups)
+	}
+	for want, args := range map[int][]string{
+		4: {"--all"}, 3: {"--all", "--stage", "enricher"}, 2: {"--all", "--reason", "not_json"}, 1: {"--all", "--reason", "not_json", "--since", "1h"}, 0: {"--all", "--endpoint", "other"},
+	} {
+		if got := len(b.listed(t, args...)); got != want {
+			t.Errorf("%v lists %d letters", args, got)
+		}
+	}
+	if out := b.must(t, "deadletter", "list"); !strings.Contains(out, "not_json") || !strings.Contains(out, "2d ago") {
+		t.Errorf("the table is\n%s", out)
+	}
+	if _, err := b.run(t, "deadletter", "list", "--stage", "receiver"); err == nil {
+		t.Error("an unknown stage is accepted")
+	}
+}
+
+func TestADeadLetterIsShownWhole(t *testing.T) {
+	b := newBench(t)
+	b.bury(t)
+	if out := b.must(t, "deadletter", "show", "1"); strings.Contains(out, "\x1b") || !strings.Contains(out, `nonsense\x1b[2J`) {
+		t.Errorf("control characters reach the terminal: %q", out)
+	}
+	if out := b.must(t, "deadletter", "show", "1", "--raw"); out != "nonsense\x1b[2J" {
+		t.Errorf("the raw body is %q", out)
+	}
+	if out := b.must(t, "deadletter", "show", "4"); !strings.Contains(out, "document_parsing_exception") || !strings.Contains(out, `  "@timestamp": "2026"`) {
+		t.Errorf("an indexer's letter is\n%s", out)
+	}
+	if out := b.object(t, "deadletter", "show", "2"); out["body_base64"] != base64.StdEncoding.EncodeToString([]byte{0xff, 0xfe}) {
+		t.Errorf("a body that is no text is %v", out)
+	}
+	if _, err := b.run(t, "deadletter", "show", "99"); err == nil || !strings.Contains(err.Error(), "no dead letter 99") {
+		t.Errorf("a letter that is not there: %v", err)
+	}
+}
+
+func TestDiscardNeedsAChoiceAndAYes(t *testing.T) {
+	b := newBench(t)
+	b.bury(t)
+	for _, args := range [][]string{{}, {"--stage", "enricher"}, {"1", "--all"}, {"zero"}, {"1"}} {
+		if _, err := b.run(t, append([]string{"deadletter", "discard"}, args...)...); err == nil {
+			t.Errorf("discard %v is accepted", args)
+		}
+	}
+	if got := len(b.listed(t, "--all")); got != 4 {
+		t.Fatalf("%d letters are left", got)
+	}
+	if out := b.object(t, "deadletter", "discard", "--reason", "not_json", "--yes"); out["discarded"] != 2.0 {
+		t.Errorf("discard says %v", out)
+	}
+	b.must(t, "deadletter", "discard", "3", "--yes")
+	if left := b.listed(t, "--all"); len(left) != 1 || left[0]["stage"] != "indexer" {
+		t.Errorf("left are %v", left)
+	}
+}
+
+func TestReplayPublishesBeforeItRemoves(t *testing.T) {
+	b := newBench(t)
+	b.bury(t)
+	var plan []map[string]any
+	plan = decode[[]map[string]any](t, b.must(t, "deadletter", "replay", "--all", "--dry-run", "--json"))
+	if len(plan) != 4 || plan[0]["outcome"] != "would be sent" || len(b.listed(t, "--all")) != 4 {
+		t.Fatalf("a dry run says %v", plan)
+	}
+	done := decode[[]map[string]any](t, b.must(t, "deadletter", "replay", "--all", "--wait", "1s", "--rate", "50", "--json"))
+	for _, item := range done {
+		if item["outcome"] != "waiting" {
+			t.Errorf("without enricher and indexer: %v", item)
+		}
+	}
+	if left := b.listed(t, "--all"); len(left) != 1 || left[0]["stage"] != "indexer" {
+		t.Errorf("left are %v; the indexer's letter must stay until its document is searchable", left)
+	}
+	bodies := map[string]bool{}
+	for m, err := range b.conn.Scan(t.Context(), stream.Deliveries, stream.Range{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := delivery.Decode(m.Header, m.Data)
+		if err != nil || len(all) != 1 || !all[0].Replay || all[0].Endpoint != "prod" || all[0].Namespace != "default" {
+			t.Fatalf("%+v %v", all, err)
+		}
+		bodies[string(all[0].Body)] = true
+	}
+	if len(bodies) != 3 || !bodies[`{"data":{"type":"s"}}`] {
+		t.Errorf("the stream holds %v", bodies)
+	}
+	document, err := b.conn.Get(t.Context(), stream.Documents, 1)
+	if err != nil || !strings.HasPrefix(string(document.Data), `{"create"`) || document.Header["Sluice-Schema"] != "1" || document.Subject != stream.SubjectDocuments("default") {
+		t.Errorf("%+v %v", document, err)
+	}
+}
+
+func TestReplayToldOfANewDeathNamesIt(t *testing.T) {
+	b := newBench(t)
+	b.bury(t)
+	ctx := t.Context()
+	go func() { // what an enricher does with a letter that is still broken
+		box := deadletter.Open(b.conn)
+		for ctx.Err() == nil {
+			for m := range b.conn.Scan(ctx, stream.Deliveries, stream.Range{}) {
+				all, err := delivery.Decode(m.Header, m.Data)
+				if err == nil {
+					_, _ = box.Put(ctx, &deadletter.Letter{Stage: "enricher", Reason: "no_log_id", Delivery: all[0].ID, Namespace: "default", FirstSeen: time.Now(), Origin: "t", Body: all[0].Body})
+				}
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	items := decode[[]map[string]any](t, b.must(t, "deadletter", "replay", "3", "--wait", "10s", "--json"))
+	if len(items) != 1 || items[0]["outcome"] != "dead again" || !strings.Contains(fmt.Sprint(items[0]["why"]), "no_log_id") {
+		t.Errorf("replay says %v", items)
+	}
+}
+
+func TestWhatCannotBeReplayedIsKept(t *testing.T) {
+	b := newBench(t)
+	box := deadletter.Open(b.conn)
+	for i, l := range []deadletter.Letter{
+		{Reason: "bad_envelope", Delivery: "seq-1"},
+		{Reason: "bad_compression", Delivery: "D", Namespace: "default"},
+		{Reason: "too_large", Delivery: "E", Namespace: "default", Piece: 2},
+	} {
+		l.Stage, l.FirstSeen, l.Origin, l.Body = "enricher", time.Now(), "t", []byte("x")
+		if _, err := box.Put(t.Context(), &l); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	for _, item := range decode[[]map[string]any](t, b.must(t, "deadletter", "replay", "--all", "--wait", "1s", "--json")) {
+		if item["outcome"] != "kept" || item["why"] == nil {
+			t.Errorf("%v", item)
+		}
+	}
+	if got := len(b.listed(t, "--all")); got != 3 {
+		t.Errorf("%d letters are left", got)
+	}
+}

@@ -1,0 +1,124 @@
+package cli_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/sluicelog/sluice/services/sluice/internal/cli"
+)
+
+// verdict runs verify, which must fail, and returns its report.
+func (b *bench) verdict(t *testing.T, args ...string) map[string]any {
+	t.Helper()
+	out, err := b.run(t, append([]string{"endpoint", "verify", "--json"}, args...)...)
+	if !errors.Is(err, cli.ErrSilent) {
+		t.Fatalf("verify ends with %v\n%s", err, out)
+	}
+	return decode[map[string]any](t, out)
+}
+
+// step returns what the report says of one step.
+func step(t *testing.T, report map[string]any, name string) (result, saw string) {
+	t.Helper()
+	steps, _ := report["steps"].([]any)
+	for _, s := range steps {
+		fields, _ := s.(map[string]any)
+		if fields["step"] == name {
+			result, _ = fields["result"].(string)
+			saw, _ = fields["saw"].(string)
+			return result, saw
+		}
+	}
+	t.Fatalf("no step %s in %v", name, steps)
+	return "", ""
+}
+
+func TestVerifyNamesTheStepThatFails(t *testing.T) {
+	b := newBench(t)
+	token := tokenOf(b.object(t, "endpoint", "create", "--id", "v")["form"])
+
+	b.announce(t, "http://127.0.0.1:1")
+	report := b.verdict(t, "v", "--timeout", "1s")
+	if _, saw := step(t, report, "url"); report["failed_step"] != "url" || !strings.Contains(saw, "refused") {
+		t.Errorf("without a receiver: %v, %s", report["failed_step"], saw)
+	}
+
+	base := b.startReceiver(t)
+	report = b.verdict(t, "v", "--timeout", "2s")
+	if _, saw := step(t, report, "delivery"); report["failed_step"] != "delivery" || !strings.Contains(saw, "no delivery yet") {
+		t.Errorf("without a delivery: %v, %s", report["failed_step"], saw)
+	}
+
+	if got := post(t, base+"/v1/endpoints/v", "not-the-right-token-at-all", "{}"); got != http.StatusUnauthorized {
+		t.Fatalf("a wrong token is answered %d", got)
+	}
+	report = b.verdict(t, "v", "--timeout", "4s")
+	if _, saw := step(t, report, "token"); report["failed_step"] != "token" || !strings.Contains(saw, "unauthorized") || !strings.Contains(saw, "none of the live ones") {
+		t.Errorf("after a wrong token: %v, %s", report["failed_step"], saw)
+	}
+
+	body := `{"log_id":"90020261122101112345000000000000000001223372036854775","data":{"tenant_name":"acme","type":"s","date":"2026-11-22T10:11:12.345Z"}}` + "\nnonsense\n"
+	if got := post(t, base+"/v1/endpoints/v", token, body); got != http.StatusOK {
+		t.Fatalf("a delivery is answered %d", got)
+	}
+	report = b.verdict(t, "v", "--timeout", "5s")
+	if _, saw := step(t, report, "searchable"); report["failed_step"] != "searchable" || !strings.Contains(saw, "elasticsearch does not answer") {
+		t.Errorf("without Elasticsearch: %v, %s", report["failed_step"], saw)
+	}
+	if result, saw := step(t, report, "events"); result != "ok" || !strings.Contains(saw, "1 events, JSON Lines, tenant [acme]") || !strings.Contains(saw, "1 more are broken") {
+		t.Errorf("events: %s, %s", result, saw)
+	}
+	if result, _ := step(t, report, "durable"); result != "ok" {
+		t.Error("the delivery is not seen in the stream")
+	}
+	text, err := b.run(t, "endpoint", "verify", "v", "--timeout", "3s")
+	if !errors.Is(err, cli.ErrSilent) || !strings.Contains(text, `step "searchable" failed`) || !strings.Contains(text, "Health") || strings.Contains(text, "Auth0 is logging") {
+		t.Errorf("verify in words: %v\n%s", err, text)
+	}
+}
+
+func TestVerifyWaitsForADeliveryWithEvents(t *testing.T) {
+	b := newBench(t)
+	base := b.startReceiver(t)
+	token := tokenOf(b.object(t, "endpoint", "create", "--id", "w")["form"])
+	if got := post(t, base+"/v1/endpoints/w", token, "\n"); got != http.StatusOK {
+		t.Fatalf("an empty delivery is answered %d", got)
+	}
+	report := b.verdict(t, "w", "--timeout", "3s")
+	if _, saw := step(t, report, "delivery"); report["failed_step"] != "delivery" || !strings.Contains(saw, "only an empty one") {
+		t.Errorf("with an empty delivery: %v, %s", report["failed_step"], saw)
+	}
+	b.must(t, "endpoint", "revoke", "w", "--yes")
+	report = b.verdict(t, "w", "--timeout", "1s")
+	if _, saw := step(t, report, "token"); report["failed_step"] != "token" || !strings.Contains(saw, "no token any more") {
+		t.Errorf("a revoked endpoint: %v, %s", report["failed_step"], saw)
+	}
+}
+
+func TestVerifyNamesWhatIsWrongWithTheCertificate(t *testing.T) {
+	b := newBench(t)
+	target, err := url.Parse(b.startReceiver(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.must(t, "endpoint", "create", "--id", "tls")
+	proxy := httptest.NewTLSServer(httputil.NewSingleHostReverseProxy(target))
+	defer proxy.Close()
+	report := b.verdict(t, "tls", "--timeout", "5s", "--public-url", proxy.URL)
+	if _, saw := step(t, report, "certificate"); report["failed_step"] != "certificate" || !strings.Contains(saw, "self-signed") {
+		t.Errorf("a self-signed certificate: %v, %s", report["failed_step"], saw)
+	}
+	report = b.verdict(t, "tls", "--timeout", "5s", "--public-url", target.String())
+	if _, saw := step(t, report, "certificate"); !strings.Contains(saw, "https only") {
+		t.Errorf("no TLS at all: %s", saw)
+	}
+	report = b.verdict(t, "tls", "--timeout", "5s", "--public-url", "https://no-such-host.invalid")
+	if report["failed_step"] != "dns" {
+		t.Errorf("a name without address: %v", report["failed_step"])
+	}
+}
