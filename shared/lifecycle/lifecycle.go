@@ -45,7 +45,7 @@ func (g *Group) Run(ctx context.Context, grace time.Duration) error {
 	case <-ctx.Done():
 	case first = <-ended:
 	}
-	limit, release := context.WithTimeout(live, grace)
+	limit, release := context.WithTimeout(context.WithoutCancel(ctx), grace) // outlives live, which ends during the stops
 	defer release()
 	return errors.Join(first, g.stop(limit, cancel))
 }

@@ -70,6 +70,29 @@ func TestOneFailureStopsTheOthersAndIsReported(t *testing.T) {
 	})
 }
 
+func TestAPartWithoutAStopMayFinishWhatItHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g lifecycle.Group
+		r := &recorder{}
+		run, stop := blocking(r, "stream")
+		g.Add("stream", run, stop)
+		g.Add("worker", func(ctx context.Context) error {
+			<-ctx.Done()
+			time.Sleep(time.Second)
+			r.add("worker")
+			return nil
+		}, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := g.Run(ctx, 5*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"worker", "stream"}; !slices.Equal(r.names, want) {
+			t.Fatalf("stopped %v, want %v", r.names, want)
+		}
+	})
+}
+
 func TestAPartThatIgnoresItsStopCostsOnlyTheGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g lifecycle.Group

@@ -48,13 +48,14 @@ func (r *replay) follow(ctx context.Context, wait time.Duration) error {
 	defer cancel()
 	var away error
 	_, err := poll(limited, func() (bool, error) {
-		if len(r.waiting()) == 0 {
-			return true, nil
+		finished, err := r.finished(limited)
+		if err == nil {
+			err = r.findDead(limited)
 		}
-		if err := r.findDead(limited); err != nil {
+		if err != nil {
 			return false, err
 		}
-		away = r.ask(limited)
+		away = r.ask(limited, finished)
 		return len(r.waiting()) == 0, nil
 	})
 	if err == nil {
@@ -64,17 +65,57 @@ func (r *replay) follow(ctx context.Context, wait time.Duration) error {
 	return err
 }
 
-// ask looks into Elasticsearch once; its error says that no answer came.
-func (r *replay) ask(ctx context.Context) error {
+// finished returns, by namespace, what enricher and indexer are done with. It must come before the looks at dead letters
+// and documents: what is done is in one of the two.
+func (r *replay) finished(ctx context.Context) (map[string][]*replayed, error) {
+	enriched, err := r.Conn.Progress(ctx, stream.Deliveries, stream.Enricher)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]*replayed{}
 	for namespace, items := range r.byNamespace() {
-		if err := r.searchAll(ctx, namespace, items); err != nil {
-			return err
+		indexed, err := r.Conn.Progress(ctx, stream.Documents, stream.Indexer(namespace))
+		if err != nil {
+			return nil, err
 		}
-		if err := r.findRefused(ctx, namespace, items); err != nil {
-			return err
+		idle := indexed.Waiting == 0 && indexed.InFlight == 0
+		for _, item := range items {
+			indexer := item.Stage == deadletter.StageIndexer
+			if indexer && item.stored <= indexed.Done || !indexer && item.stored <= enriched.Done && idle {
+				all[namespace] = append(all[namespace], item)
+			}
 		}
 	}
+	return all, nil
+}
+
+// ask looks into Elasticsearch once; its error says that no answer came.
+func (r *replay) ask(ctx context.Context, finished map[string][]*replayed) error {
+	for namespace, items := range r.byNamespace() {
+		if len(finished[namespace]) > 0 {
+			if err := r.Elastic.Refresh(ctx, period.Alias(namespace)); err != nil {
+				return err
+			}
+		}
+		for some := range slices.Chunk(items, lettersPerSearch) {
+			if err := r.search(ctx, namespace, some); err != nil {
+				return err
+			}
+		}
+	}
+	for _, items := range finished {
+		refuse(items)
+	}
 	return nil
+}
+
+// refuse marks what is done and neither searchable nor in a new letter: the new one had the old one's place.
+func refuse(items []*replayed) {
+	for _, item := range items {
+		if item.Outcome == outcomeWaiting {
+			item.Outcome, item.Why = outcomeDead, "refused as before, or older than the retention; the letter is kept"
+		}
+	}
 }
 
 func (r *replay) waiting() []*replayed {
@@ -111,7 +152,18 @@ func (r *replay) findDead(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := r.remove(ctx, item); err != nil {
+			return err
+		}
 		item.Outcome, item.Why = outcomeDead, fmt.Sprintf("%s (dead letter %d)", l.Reason, l.Sequence)
+	}
+	return nil
+}
+
+// remove takes the old letter away, once its event is safe elsewhere.
+func (r *replay) remove(ctx context.Context, item *replayed) error {
+	if err := r.Letters.Discard(ctx, item.Sequence); err != nil && !errors.Is(err, stream.ErrNotFound) {
+		return err
 	}
 	return nil
 }
@@ -126,45 +178,6 @@ func (r *replay) byNamespace() map[string][]*replayed {
 		spaces[item.letter.Namespace] = append(spaces[item.letter.Namespace], item)
 	}
 	return spaces
-}
-
-func (r *replay) searchAll(ctx context.Context, namespace string, items []*replayed) error {
-	for some := range slices.Chunk(items, lettersPerSearch) {
-		if err := r.search(ctx, namespace, some); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// findRefused looks for documents that the indexer is done with and no search finds: Elasticsearch refused them again.
-// Their new letter is not seen, because it has the old one's place.
-func (r *replay) findRefused(ctx context.Context, namespace string, items []*replayed) error {
-	progress, err := r.Conn.Progress(ctx, stream.Documents, stream.Indexer(namespace))
-	if err != nil {
-		return err
-	}
-	var finished []*replayed
-	for _, item := range items {
-		if item.Outcome == outcomeWaiting && item.Stage == deadletter.StageIndexer && item.stored <= progress.Done {
-			finished = append(finished, item)
-		}
-	}
-	if len(finished) == 0 {
-		return nil
-	}
-	if err := r.Elastic.Refresh(ctx, period.Alias(namespace)); err != nil {
-		return err
-	}
-	if err := r.searchAll(ctx, namespace, finished); err != nil {
-		return err
-	}
-	for _, item := range finished {
-		if item.Outcome == outcomeWaiting {
-			item.Outcome, item.Why = outcomeDead, "Elasticsearch refuses the document as before; the letter is kept"
-		}
-	}
-	return nil
 }
 
 // search marks which of some letters a search finds: by document, by event, by the new delivery.
@@ -219,15 +232,13 @@ func hitFacts(source json.RawMessage) (event, delivery string) {
 	return doc.Event.ID, doc.Sluice.Delivery
 }
 
-// arrived closes a letter's case; the indexer's is removed only now.
+// arrived closes the case of a letter whose event is searchable.
 func (r *replay) arrived(ctx context.Context, item *replayed) error {
 	if item.Outcome != outcomeWaiting {
 		return nil
 	}
-	if item.Stage == deadletter.StageIndexer {
-		if err := r.Letters.Discard(ctx, item.Sequence); err != nil && !errors.Is(err, stream.ErrNotFound) {
-			return err
-		}
+	if err := r.remove(ctx, item); err != nil {
+		return err
 	}
 	item.Outcome = outcomeSearchable
 	return nil
@@ -236,12 +247,9 @@ func (r *replay) arrived(ctx context.Context, item *replayed) error {
 // explain says where the events are that are neither searchable nor dead again.
 func (r *replay) explain(away error) {
 	for _, item := range r.waiting() {
-		item.Why = "it is on disk as a new delivery; `sluice delivery show " + item.Delivery + "` tells more later"
-		if item.Stage == deadletter.StageIndexer {
-			item.Why = "it is on disk; the letter is kept until the document is searchable: replay it again"
-		}
+		item.Why = "still on its way; the letter is kept until it is searchable"
 		if away != nil {
-			item.Why += " (Elasticsearch does not answer)"
+			item.Why = "Elasticsearch does not answer; the letter is kept until it is searchable"
 		}
 	}
 }

@@ -29,8 +29,8 @@ func (a *App) deadletterReplayCommand() *cobra.Command {
 		Use:   "replay [SEQ…]",
 		Short: "Send dead letters through again, once the cause is gone, and say what became of each",
 		Long: `Send dead letters through again. What the enricher set aside is mapped anew, as a delivery of its own; what the
-indexer set aside is written anew as it was. A letter is removed only when its event is safe elsewhere: the enricher's
-when the new delivery is on disk, the indexer's when the document is searchable. An event is never stored twice.`,
+indexer set aside is written anew as it was. A letter is removed only when its event is searchable or lies in a new
+letter; until then it is kept, and can be replayed again. An event is never stored twice.`,
 		Example: "  sluice deadletter replay --reason no_log_id --dry-run\n" +
 			"  sluice deadletter replay 17 18",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -152,13 +152,12 @@ func (a *App) sendLetters(ctx context.Context, r *replay, rate float64) error {
 	return nil
 }
 
-// send publishes one letter. The enricher's letter is removed at once: should the event die again, its new letter has a
-// place of its own. The indexer's new letter would have the old one's place, so that one stays until the document is
-// searchable.
+// send publishes one letter and keeps it: should the event die again, the new letter may have the very place of this one
+// and would not be stored beside it.
 func (r *replay) send(ctx context.Context, item *replayed) error {
 	l, err := r.Letters.Get(ctx, item.Sequence)
 	if errors.Is(err, stream.ErrNotFound) {
-		item.Outcome, item.Why = outcomeKept, "somebody else replayed or discarded it meanwhile"
+		item.Outcome, item.Why = outcomeKept, "it is gone: somebody else replayed or discarded it meanwhile"
 		return nil
 	}
 	if err != nil {
@@ -173,10 +172,7 @@ func (r *replay) send(ctx context.Context, item *replayed) error {
 		return err
 	}
 	item.Outcome, item.stored = outcomeWaiting, receipt.Sequence
-	if l.Stage == deadletter.StageIndexer {
-		return nil
-	}
-	return r.Letters.Discard(ctx, l.Sequence)
+	return nil
 }
 
 // outgoing makes the message that carries a letter's event once more.

@@ -1,15 +1,19 @@
 package cli_test
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sluicelog/sluice/services/enricher"
+	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/deadletter"
 	"github.com/sluicelog/sluice/shared/delivery"
 	"github.com/sluicelog/sluice/shared/stream"
+	"github.com/sluicelog/sluice/shared/telemetry"
 )
 
 // bury sets letters aside: three of the enricher, one of the indexer.
@@ -17,7 +21,7 @@ func (b *bench) bury(t *testing.T) {
 	t.Helper()
 	box := deadletter.Open(b.conn)
 	put := func(l deadletter.Letter) {
-		l.Attempts, l.Endpoint, l.Namespace, l.Origin = 1, "prod", "default", "DELIVERIES:1"
+		l.Attempts, l.Endpoint, l.Namespace, l.Origin, l.Key = 1, "prod", "default", "DELIVERIES:1", "key-"+l.Delivery
 		if added, err := box.Put(t.Context(), &l); err != nil || !added {
 			t.Fatal(added, err)
 		}
@@ -102,11 +106,10 @@ func TestDiscardNeedsAChoiceAndAYes(t *testing.T) {
 	}
 }
 
-func TestReplayPublishesBeforeItRemoves(t *testing.T) {
+func TestReplayKeepsLettersUntilTheirEventsAreSafe(t *testing.T) {
 	b := newBench(t)
 	b.bury(t)
-	var plan []map[string]any
-	plan = decode[[]map[string]any](t, b.must(t, "deadletter", "replay", "--all", "--dry-run", "--json"))
+	plan := decode[[]map[string]any](t, b.must(t, "deadletter", "replay", "--all", "--dry-run", "--json"))
 	if len(plan) != 4 || plan[0]["outcome"] != "would be sent" || len(b.listed(t, "--all")) != 4 {
 		t.Fatalf("a dry run says %v", plan)
 	}
@@ -116,8 +119,8 @@ func TestReplayPublishesBeforeItRemoves(t *testing.T) {
 			t.Errorf("without enricher and indexer: %v", item)
 		}
 	}
-	if left := b.listed(t, "--all"); len(left) != 1 || left[0]["stage"] != "indexer" {
-		t.Errorf("left are %v; the indexer's letter must stay until its document is searchable", left)
+	if left := b.listed(t, "--all"); len(left) != 4 {
+		t.Errorf("left are %v; a letter must stay until its event is searchable", left)
 	}
 	bodies := map[string]bool{}
 	for m, err := range b.conn.Scan(t.Context(), stream.Deliveries, stream.Range{}) {
@@ -139,26 +142,48 @@ func TestReplayPublishesBeforeItRemoves(t *testing.T) {
 	}
 }
 
-func TestReplayToldOfANewDeathNamesIt(t *testing.T) {
+func TestAReplayThatDiesAgainLeavesOneLetter(t *testing.T) {
 	b := newBench(t)
 	b.bury(t)
-	ctx := t.Context()
-	go func() { // what an enricher does with a letter that is still broken
-		box := deadletter.Open(b.conn)
-		for ctx.Err() == nil {
-			for m := range b.conn.Scan(ctx, stream.Deliveries, stream.Range{}) {
-				all, err := delivery.Decode(m.Header, m.Data)
-				if err == nil {
-					_, _ = box.Put(ctx, &deadletter.Letter{Stage: "enricher", Reason: "no_log_id", Delivery: all[0].ID, Namespace: "default", FirstSeen: time.Now(), Origin: "t", Body: all[0].Body})
-				}
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-	}()
+	b.startEnricher(t)
 	items := decode[[]map[string]any](t, b.must(t, "deadletter", "replay", "3", "--wait", "10s", "--json"))
 	if len(items) != 1 || items[0]["outcome"] != "dead again" || !strings.Contains(fmt.Sprint(items[0]["why"]), "no_log_id") {
 		t.Errorf("replay says %v", items)
 	}
+	left := b.listed(t, "--all", "--reason", "no_log_id")
+	if len(left) != 1 || left[0]["delivery"] != items[0]["delivery"] {
+		t.Fatalf("left are %v", left)
+	}
+	// The new letter stands for a delivery of this one event, so that the next one would have its very place.
+	number := fmt.Sprint(left[0]["sequence"])
+	b.must(t, "deadletter", "replay", number, "--wait", "2s")
+	if again := b.listed(t, "--all", "--reason", "no_log_id"); len(again) != 1 {
+		t.Errorf("after a second replay %d letters are left", len(again))
+	}
+}
+
+// startEnricher runs the real enricher.
+func (b *bench) startEnricher(t *testing.T) {
+	t.Helper()
+	admin := telemetry.Config{AdminListen: "127.0.0.1:0", LogLevel: "error", LogFormat: "json"}
+	tel, err := telemetry.Open(t.Context(), "enricher", admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cfg enricher.Config
+	if err := config.Load("enricher", &cfg); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Stream, cfg.Telemetry = b.nats.Config(), admin
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- enricher.Run(ctx, cfg, tel) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("enricher: %v", err)
+		}
+	})
 }
 
 func TestWhatCannotBeReplayedIsKept(t *testing.T) {
@@ -169,7 +194,7 @@ func TestWhatCannotBeReplayedIsKept(t *testing.T) {
 		{Reason: "bad_compression", Delivery: "D", Namespace: "default"},
 		{Reason: "too_large", Delivery: "E", Namespace: "default", Piece: 2},
 	} {
-		l.Stage, l.FirstSeen, l.Origin, l.Body = "enricher", time.Now(), "t", []byte("x")
+		l.Stage, l.FirstSeen, l.Origin, l.Key, l.Body = "enricher", time.Now(), "t", "key-"+l.Delivery, []byte("x")
 		if _, err := box.Put(t.Context(), &l); err != nil {
 			t.Fatal(i, err)
 		}

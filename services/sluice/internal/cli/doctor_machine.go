@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-
-	"github.com/sluicelog/sluice/shared/config"
 )
 
 // Room in the state folder that the streams of an all-in-one may still need.
@@ -82,7 +80,7 @@ func (d *doctor) checkDisk(context.Context) []finding {
 		return []finding{skip(name, fmt.Sprintf("%s: %v", place, err))}
 	}
 	free := int64(disk.Bavail) * int64(disk.Bsize) //nolint:unconvert // the widths differ between systems
-	detail := fmt.Sprintf("%s free at %s", roughly(free), place)
+	detail := fmt.Sprintf("%s free at %s", readable(free), place)
 	advice := "make room: a full disk stops the streams, and Auth0 is answered 503 until there is room again"
 	switch {
 	case free < diskFail:
@@ -92,14 +90,6 @@ func (d *doctor) checkDisk(context.Context) []finding {
 	default:
 		return []finding{ok(name, "%s", detail)}
 	}
-}
-
-// roughly rounds to MiB, so that the size is readable.
-func roughly(size int64) config.Bytes {
-	if size > 10<<30 {
-		return config.Bytes(size >> 30 << 30)
-	}
-	return config.Bytes(size >> 20 << 20)
 }
 
 // checkMapCount looks at a limit of Linux that Elasticsearch minds.

@@ -151,9 +151,9 @@ func checkStreams(ctx context.Context, conn *stream.Conn) []finding {
 }
 
 func fullness(check string, s stream.State) finding {
-	detail := fmt.Sprintf("%d messages, %s of %s", s.Messages, config.Bytes(s.Bytes), config.Bytes(s.MaxBytes))
+	detail := fmt.Sprintf("%d messages, %s of %s", s.Messages, readable(int64(s.Bytes)), readable(s.MaxBytes))
 	if s.MaxBytes <= 0 {
-		return warn(check, fmt.Sprintf("%d messages, %s without a limit", s.Messages, config.Bytes(s.Bytes)), "run `sluice setup`, which sets one")
+		return warn(check, fmt.Sprintf("%d messages, %s without a limit", s.Messages, readable(int64(s.Bytes))), "run `sluice setup`, which sets one")
 	}
 	advice := "see which consumer lags below; or raise the limit with SLUICE_…_MAX_BYTES and `sluice setup`"
 	switch percent := s.Bytes * 100 / uint64(s.MaxBytes); {

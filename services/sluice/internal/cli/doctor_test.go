@@ -17,13 +17,16 @@ import (
 	"github.com/sluicelog/sluice/shared/stream/streamtest"
 )
 
-// diagnosis is what `doctor --json` says, by check.
-type diagnosis map[string][]struct {
+// finding is one line of `doctor --json`.
+type finding struct {
 	Check  string `json:"check"`
 	Result string `json:"result"`
 	Detail string `json:"detail"`
 	Advice string `json:"what_to_do"`
 }
+
+// diagnosis is what doctor says, by check.
+type diagnosis map[string][]finding
 
 func examine(t *testing.T, args ...string) (diagnosis, error) {
 	t.Helper()
@@ -32,22 +35,13 @@ func examine(t *testing.T, args ...string) (diagnosis, error) {
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("doctor took %s", took)
 	}
-	var all diagnosis
-	var list []json.RawMessage
+	var list []finding
 	if err := json.Unmarshal([]byte(out), &list); err != nil {
 		t.Fatalf("%v in\n%s", err, out)
 	}
-	all = diagnosis{}
-	for _, raw := range list {
-		var f diagnosis
-		var name struct {
-			Check string `json:"check"`
-		}
-		_ = json.Unmarshal(raw, &name)
-		if err := json.Unmarshal([]byte(`{"`+name.Check+`":[`+string(raw)+`]}`), &f); err != nil {
-			t.Fatal(err)
-		}
-		all[name.Check] = append(all[name.Check], f[name.Check]...)
+	all := diagnosis{}
+	for _, f := range list {
+		all[f.Check] = append(all[f.Check], f)
 	}
 	return all, err
 }

@@ -2,14 +2,21 @@ package cli_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/sluicelog/sluice/services/sluice/internal/cli"
 	"github.com/sluicelog/sluice/services/sluice/internal/state"
+	"github.com/sluicelog/sluice/shared/config"
+	"github.com/sluicelog/sluice/shared/elastic"
+	"github.com/sluicelog/sluice/shared/elastic/elastictest"
+	"github.com/sluicelog/sluice/shared/period"
 )
 
 // write makes a file of the test's own.
@@ -72,5 +79,35 @@ func TestSendGoesOnAfterAFileItCannotUse(t *testing.T) {
 	}
 	if !slices.Equal(in.ids, []string{"g"}) {
 		t.Errorf("%v arrived, want g", in.ids)
+	}
+}
+
+func TestSendWaitsUntilWhatWasAcknowledgedIsSearchable(t *testing.T) {
+	cluster, in := elastictest.Start(t), newIntake(t)
+	namespace, logID := cluster.Namespace(t), "wait-"+ulid.Make().String()
+	client, err := elastic.Open(elastic.Config{ElasticsearchURL: config.URL(cluster.URL)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.SetupNamespace(t.Context(), namespace, elastic.Index{Shards: 1, Refresh: "1s", Codec: "default"}); err != nil {
+		t.Fatal(err)
+	}
+	index := period.Index(namespace, "2026.01.01")
+	if _, err := client.EnsureIndex(t.Context(), index); err != nil {
+		t.Fatal(err)
+	}
+	dir := announce(t, state.Ready{PayloadURL: in.URL, Authorization: fakeToken, NATSURL: "nats://127.0.0.1:1", ElasticsearchURL: cluster.URL})
+	file := write(t, "one.jsonl", fmt.Sprintf(`{"log_id":%q,"data":{}}`, logID))
+	out, err := run(t, t.Context(), "", "send", "--json", "--state", dir, "--wait-searchable", "100ms", file)
+	if r := decoded(t, out); !errors.Is(err, cli.ErrSilent) || r.Searchable == nil || r.Searchable.Found != 0 {
+		t.Errorf("before it is indexed: %v and\n%s", err, out)
+	}
+	document := fmt.Sprintf(`{"create":{"_index":%q,"_id":"1"}}`+"\n"+`{"@timestamp":"2026-01-01T00:00:00Z","event":{"id":%q}}`+"\n", index, logID)
+	if _, err := client.Bulk(t.Context(), []byte(document), 1); err != nil {
+		t.Fatal(err)
+	}
+	out, err = run(t, t.Context(), "", "send", "--json", "--state", dir, "--wait-searchable", "30s", file)
+	if r := decoded(t, out); err != nil || r.Searchable == nil || r.Searchable.Found != 1 {
+		t.Errorf("when it is indexed: %v and\n%s", err, out)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/sluicelog/sluice/shared/auth0/simulator"
-	"github.com/sluicelog/sluice/shared/config"
 )
 
 // writeReport writes the figures of a run as rows of a table.
@@ -23,7 +22,7 @@ func writeReport(w io.Writer, r simulator.Report) {
 	row("acked", "%d", r.Acked)
 	row("unacked", "%d", r.Unacked)
 	row("refused attempts", "%s", refusals(r.Refused))
-	row("deliveries", "%d attempts, %d acknowledged, %s", r.Deliveries, r.AckedDeliveries, config.Bytes(r.Bytes))
+	row("deliveries", "%d attempts, %d acknowledged, %s", r.Deliveries, r.AckedDeliveries, readable(r.Bytes))
 	if r.AckedDeliveries > 0 {
 		l := r.Latency
 		row("latency", "p50 %s, p95 %s, p99 %s, max %s", short(l.P50), short(l.P95), short(l.P99), short(l.Max))
@@ -54,4 +53,20 @@ func short(d time.Duration) time.Duration {
 	default:
 		return d.Round(10 * time.Microsecond)
 	}
+}
+
+// readable writes a size with one decimal in the unit that fits.
+func readable(size int64) string {
+	const unit = 1024
+	value, name := float64(size), "B"
+	for _, larger := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if value < unit {
+			break
+		}
+		value, name = value/unit, larger
+	}
+	if name == "B" {
+		return fmt.Sprintf("%d B", size)
+	}
+	return fmt.Sprintf("%.1f %s", value, name)
 }

@@ -1,11 +1,15 @@
 package cli_test
 
 import (
+	"encoding/pem"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -120,5 +124,81 @@ func TestVerifyNamesWhatIsWrongWithTheCertificate(t *testing.T) {
 	report = b.verdict(t, "tls", "--timeout", "5s", "--public-url", "https://no-such-host.invalid")
 	if report["failed_step"] != "dns" {
 		t.Errorf("a name without address: %v", report["failed_step"])
+	}
+}
+
+// trusted names the variable that marks a test process which trusts the certificate of httptest's servers.
+const trusted = "CLI_TEST_TRUSTS_HTTPTEST"
+
+// trustHTTPTest runs the test once more in a process that trusts httptest's certificate: Go reads the trusted ones once
+// per process. It returns true in that process.
+func trustHTTPTest(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(trusted) != "" {
+		return true
+	}
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}
+	if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	child.Env = append(os.Environ(), trusted+"=1", "SSL_CERT_FILE="+file)
+	if out, err := child.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	return false
+}
+
+func TestTheWayFromThePublicAddressIsChecked(t *testing.T) {
+	if !trustHTTPTest(t) {
+		return
+	}
+	b := newBench(t)
+	target, err := url.Parse(b.startReceiver(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := tokenOf(b.object(t, "endpoint", "create", "--id", "pub")["form"])
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	good := httputil.NewSingleHostReverseProxy(target)
+	proxy := httptest.NewTLSServer(good)
+	defer proxy.Close()
+	eventually(t, "the receiver knows the endpoint", func() bool { return post(t, target.String()+"/v1/endpoints/pub", token, "\n") == 200 })
+	report := b.verdict(t, "pub", "--timeout", "10s", "--public-url", proxy.URL, "--token-file", file)
+	for _, name := range []string{"dns", "certificate", "url", "authorization", "body"} {
+		if result, saw := step(t, report, name); result != "ok" {
+			t.Errorf("%s: %s, %s", name, result, saw)
+		}
+	}
+	report = b.verdict(t, "pub", "--timeout", "2s", "--public-url", proxy.URL)
+	if result, saw := step(t, report, "authorization"); result != "skipped" || !strings.Contains(saw, "--token-file") {
+		t.Errorf("without the token: %s, %s", result, saw)
+	}
+	stripping := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Del("Authorization")
+		good.ServeHTTP(w, r)
+	}))
+	defer stripping.Close()
+	report = b.verdict(t, "pub", "--timeout", "20s", "--public-url", stripping.URL, "--token-file", file)
+	if _, saw := step(t, report, "authorization"); report["failed_step"] != "authorization" || !strings.Contains(saw, "a proxy may strip it") {
+		t.Errorf("a proxy that strips the header: %v, %s", report["failed_step"], saw)
+	}
+	small := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > 1<<20 {
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			return
+		}
+		good.ServeHTTP(w, r)
+	}))
+	defer small.Close()
+	report = b.verdict(t, "pub", "--timeout", "20s", "--public-url", small.URL, "--token-file", file)
+	if _, saw := step(t, report, "body"); report["failed_step"] != "body" || !strings.Contains(saw, "10 MiB") {
+		t.Errorf("a proxy that takes small bodies only: %v, %s", report["failed_step"], saw)
 	}
 }
