@@ -88,7 +88,7 @@ func TestAnAcceptedDeliveryIsInTheStreamByteForByte(t *testing.T) {
 	}
 	for name, c := range bodies {
 		t.Run(name, func(t *testing.T) {
-			before := time.Now()
+			r, before := r.in(t), time.Now()
 			got := r.post(strings.NewReader(c.body), func(q *http.Request) {
 				q.Header.Set("Content-Type", "text/plain; charset=utf-16")
 				if c.encoding != "" {
@@ -142,6 +142,7 @@ func TestTheTokenDecides(t *testing.T) {
 		"twice, one right": {r.endpoint.ID, []string{r.token, string(wrong)}, intake.Unauthorized}, "twice, both right": {r.endpoint.ID, []string{r.token, r.token}, intake.Unauthorized},
 	} {
 		t.Run(name, func(t *testing.T) {
+			r := r.in(t)
 			got := r.post(strings.NewReader(oneEvent), func(q *http.Request) {
 				q.URL.Path = "/v1/endpoints/" + c.id
 				q.Header["Authorization"] = c.values
@@ -153,16 +154,20 @@ func TestTheTokenDecides(t *testing.T) {
 		})
 	}
 	t.Run("in the query only", func(t *testing.T) {
+		r := r.in(t)
 		r.expect(r.post(nil, func(q *http.Request) { q.URL.RawQuery = "token=" + r.token; q.Header.Del("Authorization") }), intake.Unauthorized)
 	})
 	// White space around a header's value is no part of it (RFC 9110, 5.5): nobody behind the parser ever sees it.
 	t.Run("white space around it", func(t *testing.T) {
+		r := r.in(t)
 		r.expect(r.raw("POST /v1/endpoints/"+r.endpoint.ID+" HTTP/1.1\r\nHost: x\r\nAuthorization:  "+r.token+" \t\r\nContent-Length: 0\r\n\r\n", false), intake.Accepted)
 	})
 	t.Run("in a trailer", func(t *testing.T) {
+		r := r.in(t)
 		r.expect(r.raw("POST /v1/endpoints/"+r.endpoint.ID+" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: Authorization\r\n\r\n0\r\nAuthorization: "+r.token+"\r\n\r\n", false), intake.Unauthorized)
 	})
 	t.Run("with the body still held back", func(t *testing.T) {
+		r := r.in(t)
 		r.expect(r.raw("POST /v1/endpoints/"+r.endpoint.ID+" HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n", false), intake.Unauthorized)
 	})
 }
@@ -273,7 +278,10 @@ func TestABodyThatDidNotArriveWholeIsRefused(t *testing.T) {
 		"last chunk missing":    {head + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", true},
 		"chunk length rubbish":  {head + "Transfer-Encoding: chunked\r\n\r\nxyz\r\nhello\r\n0\r\n\r\n", false},
 	} {
-		t.Run(name, func(t *testing.T) { r.expect(r.raw(c.request, c.end), intake.Truncated) })
+		t.Run(name, func(t *testing.T) {
+			r := r.in(t)
+			r.expect(r.raw(c.request, c.end), intake.Truncated)
+		})
 	}
 	if all, _ := r.stored(); len(all) != 0 {
 		t.Errorf("%d deliveries were stored", len(all))
@@ -290,10 +298,12 @@ func TestBrokenCompressionIsRefused(t *testing.T) {
 			"no such thing": []byte(oneEvent), "truncated": good[:len(good)-3], "head only": good[:4], "trailing garbage": append(bytes.Clone(good), "garbage"...), "flipped bits": flipped,
 		} {
 			t.Run(encoding+" "+name, func(t *testing.T) {
+				r := r.in(t)
 				r.expect(r.post(bytes.NewReader(body), func(q *http.Request) { q.Header.Set("Content-Encoding", encoding) }), intake.BadCompression)
 			})
 		}
 		t.Run(encoding+" twice in a row", func(t *testing.T) {
+			r := r.in(t)
 			r.expect(r.post(bytes.NewReader(append(bytes.Clone(good), good...)), func(q *http.Request) { q.Header.Set("Content-Encoding", encoding) }), intake.Accepted)
 		})
 	}
@@ -320,6 +330,42 @@ func TestBusyWhenTheBudgetIsUsedUp(t *testing.T) {
 		conn.Close()
 	}
 	r.expect(r.post(strings.NewReader(oneEvent), nil), intake.Accepted)
+}
+
+func TestConnectionsBeyondTheLimitWait(t *testing.T) {
+	r := start(t, func(cfg *receiver.Config, _ *stream.Topology) { cfg.MaxConnections = 2 })
+	first, second := r.upload(), r.upload()
+	answered := make(chan reply, 1)
+	go func() {
+		answered <- r.post(strings.NewReader(oneEvent), nil)
+	}()
+	select {
+	case got := <-answered:
+		t.Errorf("a third connection was answered %s", got.text)
+		return
+	case <-time.After(200 * time.Millisecond):
+	}
+	first.Close()
+	r.expect(<-answered, intake.Accepted)
+	second.Close()
+}
+
+func TestAHugeHeadIsRefusedByTheServer(t *testing.T) {
+	r := start(t, nil)
+	conn, err := net.Dial("tcp", r.service.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n", strings.Repeat("x", 64<<10))
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("answered %s", res.Status)
+	}
 }
 
 func TestTheReadmeNamesEveryAnswer(t *testing.T) {

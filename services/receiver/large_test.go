@@ -74,6 +74,7 @@ func TestABodyLargerThanAMessageIsCutBetweenEvents(t *testing.T) {
 	for name, text := range map[string]string{"lines": strings.Join(all, "\n"), "array": array, "object": `{"logs":` + array + `}`} {
 		for _, encoding := range []string{"", "gzip", "zstd"} {
 			t.Run(name+" "+encoding, func(t *testing.T) {
+				r := r.in(t)
 				body := []byte(text)
 				switch encoding {
 				case "gzip":

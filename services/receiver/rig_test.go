@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -39,6 +40,7 @@ type rig struct {
 	token    string
 	client   *http.Client
 	logs     *logs
+	seen     *uint64      // the last message that partsOf has looked at
 	stop     func() error // ends the receiver and returns what Run returned
 }
 
@@ -84,7 +86,7 @@ func prepare(t *testing.T, adjust func(*receiver.Config, *stream.Topology)) *rig
 	if err := config.Load("receiver", &cfg); err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, nats: streamtest.Start(t), logs: &logs{}, token: endpoint.NewToken()}
+	r := &rig{t: t, nats: streamtest.Start(t), logs: &logs{}, seen: new(uint64), token: endpoint.NewToken()}
 	topology := streamtest.Topology()
 	cfg.Listen, cfg.Stream, cfg.Instance = "127.0.0.1:0", r.nats.Config(), "rig.1"
 	cfg.InProcess = nil // a socket, so that the server may be started again on its port
@@ -102,7 +104,9 @@ func prepare(t *testing.T, adjust func(*receiver.Config, *stream.Topology)) *rig
 		if err := tel.Shutdown(context.Background()); err != nil {
 			t.Error(err)
 		}
-		<-pages
+		if err := <-pages; err != nil {
+			t.Error(err)
+		}
 	})
 	tel.Log, r.tel = slog.New(slog.NewJSONHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})), tel
 	if r.service, err = receiver.Open(t.Context(), cfg, tel); err != nil {
@@ -135,6 +139,14 @@ func (r *rig) connect(topology stream.Topology) {
 	if r.endpoint, err = r.registry.Create(ctx, endpoint.Endpoint{Name: "test", Namespace: "default"}, r.token); err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// in is the same rig for a part of the test.
+func (r *rig) in(t *testing.T) *rig {
+	t.Helper()
+	same := *r
+	same.t = t
+	return &same
 }
 
 // checkSecrecy fails when a token is in a log line.
@@ -217,7 +229,7 @@ func (r *rig) read(res *http.Response) reply {
 // await polls until condition holds.
 func (r *rig) await(what string, condition func() bool) {
 	r.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !condition(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !condition(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			r.t.Fatalf("waited in vain until %s; the log says\n%s", what, r.logs)
 		}
@@ -227,26 +239,44 @@ func (r *rig) await(what string, condition func() bool) {
 // stored returns everything in the stream, and in how many messages it lies.
 func (r *rig) stored() (all []delivery.Delivery, messages int) {
 	r.t.Helper()
-	for message, err := range r.conn.Scan(r.t.Context(), stream.Deliveries, stream.Range{}) {
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		some, err := delivery.Decode(message.Header, message.Data)
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		all, messages = append(all, some...), messages+1
+	for message := range r.scan(stream.Range{}) {
+		all, messages = append(all, r.unpack(message)...), messages+1
 	}
 	return all, messages
 }
 
-// partsOf returns a delivery's parts in order.
-func (r *rig) partsOf(id string) []delivery.Delivery {
+// partsOf returns the parts, in order, of a delivery that was stored since the last call.
+func (r *rig) partsOf(id string) (parts []delivery.Delivery) {
 	r.t.Helper()
-	all, _ := r.stored()
-	parts := slices.DeleteFunc(all, func(d delivery.Delivery) bool { return d.ID != id })
+	for message := range r.scan(stream.Range{From: *r.seen + 1}) {
+		parts, *r.seen = append(parts, r.unpack(message)...), message.Sequence
+	}
+	parts = slices.DeleteFunc(parts, func(d delivery.Delivery) bool { return d.ID != id })
 	slices.SortFunc(parts, func(a, b delivery.Delivery) int { return a.Part - b.Part })
 	return parts
+}
+
+func (r *rig) scan(what stream.Range) iter.Seq[stream.Stored] {
+	r.t.Helper()
+	return func(yield func(stream.Stored) bool) {
+		for message, err := range r.conn.Scan(r.t.Context(), stream.Deliveries, what) {
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			if !yield(message) {
+				return
+			}
+		}
+	}
+}
+
+func (r *rig) unpack(message stream.Stored) []delivery.Delivery {
+	r.t.Helper()
+	some, err := delivery.Decode(message.Header, message.Data)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return some
 }
 
 // value is the sum of a metric's series whose labels include value, all of them when it is empty.

@@ -127,6 +127,10 @@ func (b *Bucket) Watch(ctx context.Context, pattern string, each func(Entry), re
 			return nil
 		case e, open := <-w.Updates():
 			switch {
+			case !open && ctx.Err() != nil: // the end of ctx closes the updates, too
+				return nil
+			case !open && ctx.Err() != nil:
+				return nil
 			case !open:
 				return fmt.Errorf("watching bucket %s: %w", b.name, ErrAway)
 			case e == nil:
@@ -141,13 +145,17 @@ func (b *Bucket) Watch(ctx context.Context, pattern string, each func(Entry), re
 // All returns every present entry that matches pattern.
 func (b *Bucket) All(ctx context.Context, pattern string) ([]Entry, error) {
 	var all []Entry
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	err := b.Watch(ctx, pattern, func(e Entry) {
-		if !e.Deleted {
+	whole := false
+	watching, done := context.WithCancel(ctx)
+	defer done()
+	err := b.Watch(watching, pattern, func(e Entry) {
+		if !e.Deleted && !whole {
 			all = append(all, e)
 		}
-	}, cancel)
+	}, func() { whole = true; done() })
+	if err == nil && !whole {
+		err = fmt.Errorf("reading bucket %s: %w", b.name, ctx.Err())
+	}
 	return all, err
 }
 

@@ -239,7 +239,7 @@ func TestAFullStreamRefusesWithRetryAfterAndLosesNothing(t *testing.T) {
 	proxy := harness.NewGate(t, elastictest.Start(t).URL)
 	i := harness.Up(t, harness.Options{
 		Args: []string{"--elasticsearch", proxy.URL},
-		Env:  []string{"SLUICE_DELIVERIES_MAX_BYTES=8MiB", "SLUICE_DOCUMENTS_MAX_BYTES=8MiB"},
+		Env:  []string{"STREAM_DELIVERIES_MAX_BYTES=8MiB", "STREAM_DOCUMENTS_MAX_BYTES=8MiB"},
 	})
 	proxy.Close()
 	ledger, tn := harness.NewLedger(), tenant(t)

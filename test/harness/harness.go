@@ -133,7 +133,9 @@ func Dir(tb testing.TB) string {
 	}
 	tb.Cleanup(func() {
 		if !tb.Failed() {
-			_ = os.RemoveAll(dir)
+			if os.Getenv("SLUICE_TEST_KEEP") == "" {
+				_ = os.RemoveAll(dir)
+			}
 		}
 	})
 	return dir

@@ -71,7 +71,7 @@ func LoadSettings() (Settings, error) {
 	var s Settings
 	err := errors.Join(
 		config.Load("receiver", &s.Receiver), config.Load("enricher", &s.Enricher),
-		config.Load("indexer", &s.Indexer), config.Load("sluice", &s.Topology),
+		config.Load("indexer", &s.Indexer), config.Load("stream", &s.Topology),
 	)
 	return s, err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"unicode/utf8"
@@ -83,7 +84,7 @@ func pretty(body []byte) string {
 	for {
 		var value json.RawMessage
 		err := decoder.Decode(&value)
-		if err == io.EOF { //nolint:errorlint // Decode returns it bare
+		if errors.Is(err, io.EOF) {
 			return string(bytes.TrimSpace(out.Bytes()))
 		}
 		if err != nil || json.Indent(&out, value, "", "  ") != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -156,7 +157,7 @@ func (h *history) write(w io.Writer) {
 	for _, e := range h.Events {
 		line := "-"
 		if e.Line > 0 {
-			line = fmt.Sprint(e.Line)
+			line = strconv.Itoa(e.Line)
 		}
 		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", e.Item, line, dash(e.LogID), dash(e.Code), e.State, e.Why)
 	}

@@ -42,7 +42,7 @@ type shown struct {
 
 func show(t *testing.T, dir, id string) (s shown, err error) {
 	t.Helper()
-	out, err := run(t, t.Context(), "", "delivery", "show", "--json", "--state", dir, id)
+	out, err := run(t.Context(), t, "", "delivery", "show", "--json", "--state", dir, id)
 	if err == nil {
 		if err := json.Unmarshal([]byte(out), &s); err != nil {
 			t.Fatalf("%v in\n%s", err, out)

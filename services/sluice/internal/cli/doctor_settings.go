@@ -18,12 +18,12 @@ func (d *doctor) checkSettings(context.Context) []finding {
 		{"receiver", new(receiver.Config)},
 		{"enricher", new(enricher.Config)},
 		{"indexer", new(indexer.Config)},
-		{"sluice", new(setupSettings)},
+		{"stream", new(setupSettings)},
 	}
 	var found []finding
 	for _, s := range all {
 		if err := config.Load(s.prefix, s.spec); err != nil {
-			found = append(found, fail("settings "+s.prefix, err, "correct or remove the variable; `sluice run "+s.prefix+" -help` lists them"))
+			found = append(found, fail("settings "+s.prefix, err, "correct or remove the variable; see the table of settings in the README"))
 		}
 	}
 	if len(found) == 0 {

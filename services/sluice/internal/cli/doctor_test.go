@@ -31,7 +31,7 @@ type diagnosis map[string][]finding
 func examine(t *testing.T, args ...string) (diagnosis, error) {
 	t.Helper()
 	began := time.Now()
-	out, err := run(t, t.Context(), "", append([]string{"doctor", "--json"}, args...)...)
+	out, err := run(t.Context(), t, "", append([]string{"doctor", "--json"}, args...)...)
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("doctor took %s", took)
 	}

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -97,11 +100,15 @@ func (a *App) createEndpoint(ctx context.Context, o createOptions) error {
 // prepare checks what can be refused and makes ready where the events will go, before the endpoint exists: a delivery may
 // come the moment it does.
 func prepare(ctx context.Context, session *Session, o createOptions) (notes []string, err error) {
-	if err := errors.Join(endpoint.CheckID(o.id), stream.CheckNamespace(o.namespace)); err != nil {
+	if err := errors.Join(endpoint.CheckID(o.id), stream.CheckNamespace(o.namespace), checkName(o.name)); err != nil {
 		return nil, err
 	}
-	if _, err := session.Registry.Get(ctx, o.id); !errors.Is(err, endpoint.ErrUnknown) {
-		return nil, errors.Join(err, fmt.Errorf("%w: %s", endpoint.ErrTaken, o.id))
+	_, err = session.Registry.Get(ctx, o.id)
+	if err == nil {
+		return nil, fmt.Errorf("%w: %s; `sluice endpoint rotate %s` gives it a new token", endpoint.ErrTaken, o.id, o.id)
+	}
+	if !errors.Is(err, endpoint.ErrUnknown) {
+		return nil, err
 	}
 	if _, err := session.Conn.SetupNamespace(ctx, o.namespace); err != nil {
 		return nil, err
@@ -111,6 +118,14 @@ func prepare(ctx context.Context, session *Session, o createOptions) (notes []st
 		notes = append(notes, note)
 	}
 	return notes, err
+}
+
+// checkName refuses what would break tables, or the form that it is copied into.
+func checkName(name string) error {
+	if name == "" || len(name) > 200 || strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name) {
+		return fmt.Errorf("--name %q: give 1 to 200 bytes of text on one line", name)
+	}
+	return nil
 }
 
 // prepareElastic writes a namespace's template unless it is there. An Elasticsearch that is away is no reason to wait:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,7 +75,7 @@ func writeEndpoints(w io.Writer, rows []listed, now time.Time) {
 	}
 	fmt.Fprintln(w, "NAME\tID\tNAMESPACE\tTOKENS LIVE\tLAST DELIVERY\tAGE")
 	for _, r := range rows {
-		tokens := fmt.Sprint(r.TokensLive)
+		tokens := strconv.Itoa(r.TokensLive)
 		if r.Revoked {
 			tokens = "revoked"
 		}

@@ -53,7 +53,7 @@ end as dead letters; --skip-broken leaves them out.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error { return a.send(cmd.Context(), files, f) },
 	}
-	f.target.flags(cmd)
+	f.flags(cmd)
 	v := cmd.Flags()
 	v.IntVar(&f.batch, "batch", 100, "events in one delivery")
 	v.IntVar(&f.concurrency, "concurrency", 1, "deliveries under way at once")

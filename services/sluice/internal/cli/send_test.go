@@ -35,7 +35,7 @@ func TestSendPostsEveryFormOfARecording(t *testing.T) {
 	lines := write(t, "lines.jsonl", `{"log_id":"l1","data":{"type":"s"}}`+"\r\n\r\n"+`{"log_id":"l2","data":{"type":"s"}}`)
 	export := write(t, "export.json", "[\n  {\n    \"_id\": \"e1\",\n    \"log_id\": \"e1\",\n    \"type\": \"fp\"\n  },\n  {\"_id\": \"e2\"}\n]\n")
 	object := write(t, "object.json", `{"logs":[{"log_id":"o1","data":{}}]}`)
-	out, err := run(t, t.Context(), "{\n \"log_id\": \"p1\",\n \"data\": {\"type\": \"s\"}\n}\n", "send", "--json", "--state", dir, lines, export, object, "-")
+	out, err := run(t.Context(), t, "{\n \"log_id\": \"p1\",\n \"data\": {\"type\": \"s\"}\n}\n", "send", "--json", "--state", dir, lines, export, object, "-")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -52,7 +52,7 @@ func TestSendNamesBrokenElementsByLineAndSendsThemAlone(t *testing.T) {
 	in := newIntake(t)
 	dir := announce(t, state.Ready{PayloadURL: in.URL, Authorization: fakeToken})
 	file := write(t, "mixed.jsonl", `{"log_id":"a","data":{}}`+"\n{broken\n"+`{"log_id":"b","data":{}}`+"\n"+`{"type":"s"}`+"\n")
-	out, err := run(t, t.Context(), "", "send", "--json", "--state", dir, file)
+	out, err := run(t.Context(), t, "", "send", "--json", "--state", dir, file)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -63,7 +63,7 @@ func TestSendNamesBrokenElementsByLineAndSendsThemAlone(t *testing.T) {
 	if len(in.bodies) != 3 || string(in.bodies[1]) != "{broken\n" {
 		t.Errorf("%d deliveries: %q; want one of events and one for each broken element", len(in.bodies), in.bodies)
 	}
-	if out, err := run(t, t.Context(), "", "send", "--state", dir, "--skip-broken", file); err != nil || len(in.bodies) != 4 {
+	if out, err := run(t.Context(), t, "", "send", "--state", dir, "--skip-broken", file); err != nil || len(in.bodies) != 4 {
 		t.Errorf("with --skip-broken %d deliveries, want one more: %v\n%s", len(in.bodies), err, out)
 	}
 }
@@ -71,7 +71,7 @@ func TestSendNamesBrokenElementsByLineAndSendsThemAlone(t *testing.T) {
 func TestSendGoesOnAfterAFileItCannotUse(t *testing.T) {
 	in := newIntake(t)
 	dir := announce(t, state.Ready{PayloadURL: in.URL, Authorization: fakeToken})
-	out, err := run(t, t.Context(), "", "send", "--json", "--state", dir,
+	out, err := run(t.Context(), t, "", "send", "--json", "--state", dir,
 		filepath.Join(t.TempDir(), "absent.json"), write(t, "empty.json", " \n"), write(t, "good.json", `{"log_id":"g","data":{}}`))
 	r := decoded(t, out)
 	if !errors.Is(err, cli.ErrSilent) || len(r.Files) != 3 || r.Files[0].Problem == "" || r.Files[1].Problem == "" || r.Files[2].Problem != "" {
@@ -98,7 +98,7 @@ func TestSendWaitsUntilWhatWasAcknowledgedIsSearchable(t *testing.T) {
 	}
 	dir := announce(t, state.Ready{PayloadURL: in.URL, Authorization: fakeToken, NATSURL: "nats://127.0.0.1:1", ElasticsearchURL: cluster.URL})
 	file := write(t, "one.jsonl", fmt.Sprintf(`{"log_id":%q,"data":{}}`, logID))
-	out, err := run(t, t.Context(), "", "send", "--json", "--state", dir, "--wait-searchable", "100ms", file)
+	out, err := run(t.Context(), t, "", "send", "--json", "--state", dir, "--wait-searchable", "100ms", file)
 	if r := decoded(t, out); !errors.Is(err, cli.ErrSilent) || r.Searchable == nil || r.Searchable.Found != 0 {
 		t.Errorf("before it is indexed: %v and\n%s", err, out)
 	}
@@ -106,7 +106,7 @@ func TestSendWaitsUntilWhatWasAcknowledgedIsSearchable(t *testing.T) {
 	if _, err := client.Bulk(t.Context(), []byte(document), 1); err != nil {
 		t.Fatal(err)
 	}
-	out, err = run(t, t.Context(), "", "send", "--json", "--state", dir, "--wait-searchable", "30s", file)
+	out, err = run(t.Context(), t, "", "send", "--json", "--state", dir, "--wait-searchable", "30s", file)
 	if r := decoded(t, out); err != nil || r.Searchable == nil || r.Searchable.Found != 1 {
 		t.Errorf("when it is indexed: %v and\n%s", err, out)
 	}

@@ -36,8 +36,8 @@ func (a *App) setupCommand() *cobra.Command {
 		Long: `Setup makes what the services need: streams, buckets and consumers in NATS, and an index template for each namespace in
 Elasticsearch. It can be repeated; it changes what may change and refuses what would lose data or is not Sluice's.
 
-The sizes of the streams come from SLUICE_DELIVERIES_MAX_BYTES, SLUICE_DOCUMENTS_MAX_BYTES, SLUICE_DEAD_LETTERS_MAX_BYTES,
-SLUICE_REPLICAS and SLUICE_DUPLICATE_WINDOW; those of the indices from the indexer's settings INDEXER_SHARDS,
+The sizes of the streams come from STREAM_DELIVERIES_MAX_BYTES, STREAM_DOCUMENTS_MAX_BYTES, STREAM_DEAD_LETTERS_MAX_BYTES,
+STREAM_REPLICAS and STREAM_DUPLICATE_WINDOW; those of the indices from the indexer's settings INDEXER_SHARDS,
 INDEXER_REPLICAS, INDEXER_REFRESH and INDEXER_CODEC. The all-in-one does all this by itself.`,
 		Example: "  sluice setup --wait 2m\n  sluice setup --namespace payments",
 		Args:    cobra.NoArgs,
@@ -61,7 +61,7 @@ type setupWork struct {
 
 func (a *App) setup(ctx context.Context, namespaces []string, wait time.Duration) error {
 	w := &setupWork{namespaces: append([]string{defaultNamespace}, namespaces...), Changes: []stream.Change{}}
-	if err := errors.Join(config.Load("sluice", &w.settings), config.Load("indexer", &w.indexer)); err != nil {
+	if err := errors.Join(config.Load("stream", &w.settings), config.Load("indexer", &w.indexer)); err != nil {
 		return err
 	}
 	for _, name := range w.namespaces {

@@ -13,7 +13,7 @@ import (
 
 func setup(t *testing.T, args ...string) ([]stream.Change, error) {
 	t.Helper()
-	out, err := run(t, t.Context(), "", append([]string{"setup", "--json"}, args...)...)
+	out, err := run(t.Context(), t, "", append([]string{"setup", "--json"}, args...)...)
 	var changes []stream.Change
 	if out != "" {
 		if err := json.Unmarshal([]byte(out), &changes); err != nil {

@@ -76,11 +76,11 @@ func announce(t *testing.T, r state.Ready) string {
 }
 
 // run calls the command line.
-func run(t *testing.T, ctx context.Context, stdin string, args ...string) (string, error) {
+func run(ctx context.Context, t *testing.T, stdin string, args ...string) (string, error) {
 	t.Helper()
 	t.Setenv("NATS_URL", "")
 	var out bytes.Buffer
-	cmd := cli.New(strings.NewReader(stdin), &out, io.Discard).Command()
+	cmd := cli.New(strings.NewReader(stdin), &out, io.Discard).Command() //nolint:contextcheck // the context comes with ExecuteContext
 	cmd.SetArgs(args)
 	err := cmd.ExecuteContext(ctx)
 	if strings.Contains(out.String(), fakeToken) {
@@ -128,7 +128,7 @@ func decoded(t *testing.T, text string) result {
 func TestSimulateSendsEveryEventAndReportsIt(t *testing.T) {
 	in := newIntake(t)
 	dir := announce(t, state.Ready{PayloadURL: in.URL, Authorization: fakeToken})
-	out, err := run(t, t.Context(), "", "simulate", "--json", "--state", dir, "--count", "250", "--concurrency", "2", "--scenario", "mfa-fatigue")
+	out, err := run(t.Context(), t, "", "simulate", "--json", "--state", dir, "--count", "250", "--concurrency", "2", "--scenario", "mfa-fatigue")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -143,7 +143,7 @@ func TestSimulateWithTheSameSeedAndStartSendsTheSameLogIDsAgain(t *testing.T) {
 	dir := announce(t, state.Ready{PayloadURL: in.URL, Authorization: fakeToken})
 	args := []string{"simulate", "--state", dir, "--count", "120", "--seed", "7", "--start", "2026-01-02T00:00:00Z"}
 	for _, more := range [][]string{nil, {"--replay"}, {"--replay=2026-01-02T00:01:00Z"}} {
-		if out, err := run(t, t.Context(), "", append(args, more...)...); err != nil {
+		if out, err := run(t.Context(), t, "", append(args, more...)...); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
@@ -167,7 +167,7 @@ func TestSimulateGivesUpAtOnceWhereTheTokenIsWrong(t *testing.T) {
 	if err := os.WriteFile(token, []byte("Bearer another\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := run(t, t.Context(), "", "simulate", "--json", "--count", "5", "--url", in.URL, "--token-file", token, "--cycles", "0")
+	out, err := run(t.Context(), t, "", "simulate", "--json", "--count", "5", "--url", in.URL, "--token-file", token, "--cycles", "0")
 	r := decoded(t, out)
 	if !errors.Is(err, cli.ErrSilent) || r.Report.Unacked != 5 || r.Report.Refused["401"] != 3 || !strings.Contains(r.Problem, "token") {
 		t.Errorf("got %v and\n%s", err, out)
@@ -183,7 +183,7 @@ func TestSimulateTriesAgainAfterARefusal(t *testing.T) {
 		return http.StatusOK
 	}
 	dir := announce(t, state.Ready{PayloadURL: in.URL, Authorization: fakeToken})
-	out, err := run(t, t.Context(), "", "simulate", "--state", dir, "--count", "30")
+	out, err := run(t.Context(), t, "", "simulate", "--state", dir, "--count", "30")
 	if err != nil || len(in.ids) != 30 || !strings.Contains(out, "1 × 503") {
 		t.Errorf("%d events arrived, %v\n%s", len(in.ids), err, out)
 	}
@@ -194,7 +194,7 @@ func TestSimulateEndsCleanlyWhenItIsInterrupted(t *testing.T) {
 	dir := announce(t, state.Ready{PayloadURL: in.URL, Authorization: fakeToken})
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	out, err := run(t, ctx, "", "simulate", "--json", "--state", dir, "--count", "0", "--rate", "200")
+	out, err := run(ctx, t, "", "simulate", "--json", "--state", dir, "--count", "0", "--rate", "200")
 	r := decoded(t, out)
 	if err != nil || !r.Stopped || r.Report.Acked == 0 || r.Report.Acked != len(in.ids) || r.Report.Unacked != 0 {
 		t.Errorf("got %v, %d arrived, and\n%s", err, len(in.ids), out)
@@ -213,7 +213,7 @@ func TestSimulateSaysWhatIsWrongWithItsFlags(t *testing.T) {
 		"sluice up":     {"--state", t.TempDir()},
 		"token: there ": {"--token-stdin"},
 	} {
-		_, err := run(t, t.Context(), "", append([]string{"simulate", "--state", dir}, args...)...)
+		_, err := run(t.Context(), t, "", append([]string{"simulate", "--state", dir}, args...)...)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got %v, want a word about %q", args, err, want)
 		}
@@ -223,7 +223,7 @@ func TestSimulateSaysWhatIsWrongWithItsFlags(t *testing.T) {
 func TestSimulateSaysThatElasticsearchCouldNotBeAsked(t *testing.T) {
 	in := newIntake(t)
 	dir := announce(t, state.Ready{PayloadURL: in.URL, Authorization: fakeToken, ElasticsearchURL: "http://127.0.0.1:1", NATSURL: "nats://127.0.0.1:1"})
-	out, err := run(t, t.Context(), "", "simulate", "--json", "--state", dir, "--count", "3", "--wait-searchable", "1s")
+	out, err := run(t.Context(), t, "", "simulate", "--json", "--state", dir, "--count", "3", "--wait-searchable", "1s")
 	r := decoded(t, out)
 	if !errors.Is(err, cli.ErrSilent) || r.Searchable == nil || r.Searchable.Problem == "" || r.Report.Acked != 3 {
 		t.Errorf("got %v and\n%s", err, out)

@@ -55,7 +55,7 @@ func (v *verifier) checkCertificate(ctx context.Context) (string, error) {
 		return "", errors.New("the server shows no certificate")
 	}
 	leaf := secure.ConnectionState().PeerCertificates[0]
-	return fmt.Sprintf("valid for %s until %s, issued by %s", u.Hostname(), moment(leaf.NotAfter), leaf.Issuer.CommonName), nil
+	return fmt.Sprintf("valid for %s until %s, issued by %s", u.Hostname(), moment(leaf.NotAfter), leaf.Issuer), nil
 }
 
 // certificateProblem names what is wrong with a certificate and what to do.

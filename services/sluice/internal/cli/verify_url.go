@@ -82,8 +82,7 @@ func (v *verifier) request(ctx context.Context, method, token string, body io.Re
 
 // cause takes method and address off a client's error; the message around it names them already.
 func cause(err error) error {
-	var outer *url.Error
-	if errors.As(err, &outer) {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
 		if outer.Timeout() {
 			return errNoAnswer
 		}
