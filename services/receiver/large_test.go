@@ -72,7 +72,11 @@ func TestABodyLargerThanAMessageIsCutBetweenEvents(t *testing.T) {
 	all := events(t, 22_000) // 13 MiB
 	array := "[" + strings.Join(all, ",\n") + "]"
 	for name, text := range map[string]string{"lines": strings.Join(all, "\n"), "array": array, "object": `{"logs":` + array + `}`} {
-		for _, encoding := range []string{"", "gzip", "zstd"} {
+		encodings := []string{"", "gzip"}
+		if name == "lines" {
+			encodings = append(encodings, "zstd")
+		}
+		for _, encoding := range encodings {
 			t.Run(name+" "+encoding, func(t *testing.T) {
 				r := r.in(t)
 				body := []byte(text)

@@ -129,8 +129,6 @@ func (b *Bucket) Watch(ctx context.Context, pattern string, each func(Entry), re
 			switch {
 			case !open && ctx.Err() != nil: // the end of ctx closes the updates, too
 				return nil
-			case !open && ctx.Err() != nil:
-				return nil
 			case !open:
 				return fmt.Errorf("watching bucket %s: %w", b.name, ErrAway)
 			case e == nil:
