@@ -136,10 +136,10 @@ func (s *splitter) values(at int) {
 
 // value emits what lies in [from,to): an event, or the elements of an array or of a `logs` array.
 func (s *splitter) value(from, to int) {
-	switch {
-	case s.body[from] == '[':
+	switch s.body[from] {
+	case '[':
 		s.array(from+1, to)
-	case s.body[from] == '{':
+	case '{':
 		if logs, ok := logsArray(s.body[from:to]); ok {
 			s.array(from+logs, to)
 			return

@@ -86,8 +86,7 @@ func Load(prefix string, spec any) error {
 
 // explain turns envconfig's parse error into a sentence with the variable first.
 func explain(err error) error {
-	var parse *envconfig.ParseError
-	if errors.As(err, &parse) {
+	if parse, ok := errors.AsType[*envconfig.ParseError](err); ok {
 		return fmt.Errorf("setting %s: %q is no valid %s: %w", parse.KeyName, parse.Value, parse.TypeName, parse.Err)
 	}
 	return fmt.Errorf("reading settings: %w", err)

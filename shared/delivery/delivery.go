@@ -169,6 +169,6 @@ func chunk(b []byte) (piece, rest []byte, err error) {
 	if used <= 0 || n > uint64(len(b)-used) {
 		return nil, nil, errors.New("the message ends too soon")
 	}
-	end := used + int(n) //nolint:gosec // bounded by len(b)
+	end := used + int(n)
 	return b[used:end:end], b[end:], nil
 }

@@ -102,8 +102,7 @@ func (e *Error) Error() string {
 
 // Status returns the HTTP status of an Error inside err, 0 when there was no answer.
 func Status(err error) int {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Status
 	}
 	return 0
@@ -111,8 +110,8 @@ func Status(err error) int {
 
 // IsType reports whether err is an answer of the given error type.
 func IsType(err error, name string) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Type == name
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Type == name
 }
 
 // maxAnswer bounds what is read of one answer.
@@ -162,11 +161,11 @@ type Cause struct {
 
 // Text is the reason with its root cause.
 func (c *Cause) Text() string {
-	text := c.Reason
+	reasons := []string{c.Reason}
 	for inner := c.CausedBy; inner != nil; inner = inner.CausedBy {
-		text += ": " + inner.Reason
+		reasons = append(reasons, inner.Reason)
 	}
-	return text
+	return strings.Join(reasons, ": ")
 }
 
 // Health is the cluster's name and colour.

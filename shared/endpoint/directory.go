@@ -34,9 +34,9 @@ func (d *Directory) Run(ctx context.Context) error {
 	for {
 		err := d.bucket.Watch(ctx, ">", d.apply, d.markFilled)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // a watch that ends with its context ended well
 		}
-		d.log.Warn("following the registry", "error", err)
+		d.log.WarnContext(ctx, "following the registry", "error", err)
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():

@@ -157,7 +157,8 @@ func (e *Endpoint) rotate(t Token, grace time.Duration, now time.Time) {
 	if len(kept) >= maxTokens {
 		kept = kept[len(kept)-maxTokens+1:]
 	}
-	e.Tokens = append(kept, t)
+	kept = append(kept, t)
+	e.Tokens = kept
 }
 
 // revoke removes one token, or all when tokenID is empty; ok is false when there is no such token.

@@ -165,10 +165,14 @@ func TestBadRecordsAreRefusedWithAReason(t *testing.T) {
 		e     endpoint.Endpoint
 		token string
 	}{
-		{endpoint.Endpoint{ID: "UPPER", Namespace: "default"}, good}, {endpoint.Endpoint{ID: "a.b", Namespace: "default"}, good},
-		{endpoint.Endpoint{Namespace: "with-hyphen"}, good}, {endpoint.Endpoint{}, good},
-		{endpoint.Endpoint{Namespace: "default"}, ""}, {endpoint.Endpoint{Namespace: "default"}, "short"},
-		{endpoint.Endpoint{Namespace: "default"}, "Bearer x"}, {endpoint.Endpoint{Namespace: "default"}, good + "\n"},
+		{endpoint.Endpoint{ID: "UPPER", Namespace: "default"}, good},
+		{endpoint.Endpoint{ID: "a.b", Namespace: "default"}, good},
+		{endpoint.Endpoint{Namespace: "with-hyphen"}, good},
+		{endpoint.Endpoint{}, good},
+		{endpoint.Endpoint{Namespace: "default"}, ""},
+		{endpoint.Endpoint{Namespace: "default"}, "short"},
+		{endpoint.Endpoint{Namespace: "default"}, "Bearer x"},
+		{endpoint.Endpoint{Namespace: "default"}, good + "\n"},
 	} {
 		if _, err := r.Create(t.Context(), c.e, c.token); err == nil {
 			t.Errorf("%+v was accepted", c.e)

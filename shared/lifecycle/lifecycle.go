@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -17,7 +18,7 @@ type part struct {
 	name string
 	run  func(ctx context.Context) error
 	stop func(ctx context.Context) error
-	done chan error
+	done chan struct{} // closed when run has returned
 }
 
 // Group holds parts that live and end together. The zero value is ready for use; it is not safe for concurrent use.
@@ -28,7 +29,7 @@ type Group struct {
 // Add appends a part. run blocks until its own stop was called or it fails; its context ends only when the whole
 // group has stopped. stop asks it to end and may wait for work in hand until its context ends. Either may be nil.
 func (g *Group) Add(name string, run, stop func(ctx context.Context) error) {
-	g.parts = append(g.parts, &part{name: name, run: run, stop: stop, done: make(chan error, 1)})
+	g.parts = append(g.parts, &part{name: name, run: run, stop: stop, done: make(chan struct{})})
 }
 
 // Run starts all parts and blocks until ctx ends or one part returns. Then it stops the parts in reverse order and
@@ -53,7 +54,7 @@ func (g *Group) Run(ctx context.Context, grace time.Duration) error {
 // start runs p in the background and reports its end once to the group and once to whoever stops it.
 func (g *Group) start(ctx context.Context, p *part, ended chan<- error) {
 	if p.run == nil {
-		p.done <- nil
+		close(p.done)
 		return
 	}
 	go func() {
@@ -62,15 +63,14 @@ func (g *Group) start(ctx context.Context, p *part, ended chan<- error) {
 			err = fmt.Errorf("%s: %w", p.name, err)
 		}
 		ended <- err
-		p.done <- nil
+		close(p.done)
 	}()
 }
 
 // stop walks backwards; cancel ends the live context of parts that have no stop of their own.
 func (g *Group) stop(limit context.Context, cancel context.CancelFunc) error {
 	var errs []error
-	for i := len(g.parts) - 1; i >= 0; i-- {
-		p := g.parts[i]
+	for _, p := range slices.Backward(g.parts) {
 		if p.stop != nil {
 			if err := p.stop(limit); err != nil {
 				errs = append(errs, fmt.Errorf("stopping %s: %w", p.name, err))

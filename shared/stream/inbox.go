@@ -141,7 +141,7 @@ func (in *Inbox) note(ctx context.Context, err error) {
 	in.failure = err
 	in.mu.Unlock()
 	if err != nil && before == nil && ctx.Err() == nil {
-		in.log.Warn("pulling from the stream", "consumer", in.name, "error", err)
+		in.log.WarnContext(ctx, "pulling from the stream", "consumer", in.name, "error", err)
 	}
 }
 
@@ -162,7 +162,7 @@ func (in *Inbox) add(raw jetstream.Msg) {
 		return
 	}
 	m := &Message{
-		Subject: raw.Subject(), Data: raw.Data(), Sequence: meta.Sequence.Stream, Delivered: int(meta.NumDelivered), //nolint:gosec // far below 2^63
+		Subject: raw.Subject(), Data: raw.Data(), Sequence: meta.Sequence.Stream, Delivered: int(meta.NumDelivered),
 		Stored: meta.Timestamp, pending: meta.NumPending, raw: raw, inbox: in,
 	}
 	if h := raw.Headers(); len(h) > 0 {

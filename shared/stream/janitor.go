@@ -45,7 +45,7 @@ func (j *Janitor) Run(ctx context.Context) error {
 			return nil
 		case now := <-tick.C:
 			if err := j.Sweep(ctx, now); err != nil && ctx.Err() == nil {
-				j.conn.log.Warn("making room in the stream", "stream", j.stream, "error", err)
+				j.conn.log.WarnContext(ctx, "making room in the stream", "stream", j.stream, "error", err)
 			}
 		}
 	}
@@ -58,7 +58,7 @@ func (j *Janitor) Sweep(ctx context.Context, now time.Time) error {
 		return err
 	}
 	if state.Holes > j.holes {
-		j.conn.log.Error("messages are missing in the middle of the stream: a block of its files is damaged", "stream", j.stream, "missing", state.Holes)
+		j.conn.log.ErrorContext(ctx, "messages are missing in the middle of the stream: a block of its files is damaged", "stream", j.stream, "missing", state.Holes)
 	}
 	j.holes = state.Holes
 	floor, err := j.finished(ctx, state)
@@ -76,7 +76,7 @@ func (j *Janitor) Sweep(ctx context.Context, now time.Time) error {
 	if err := s.Purge(ctx, jetstream.WithPurgeSequence(target+1)); err != nil {
 		return fmt.Errorf("purging %s up to %d: %w", j.stream, target, classify(err))
 	}
-	j.conn.log.Debug("made room in the stream", slog.String("stream", j.stream), slog.Uint64("up_to", target))
+	j.conn.log.DebugContext(ctx, "made room in the stream", slog.String("stream", j.stream), slog.Uint64("up_to", target))
 	return nil
 }
 

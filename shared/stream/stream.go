@@ -67,12 +67,12 @@ func dial(ctx context.Context, name string, cfg Config, log *slog.Logger) (*nats
 		nats.Timeout(5 * time.Second), nats.DrainTimeout(10 * time.Second), nats.CustomInboxPrefix("_INBOX_" + name),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
-				log.Warn("nats connection lost", "error", err)
+				log.WarnContext(ctx, "nats connection lost", "error", err)
 			}
 		}),
-		nats.ReconnectHandler(func(*nats.Conn) { log.Info("nats connection back") }),
+		nats.ReconnectHandler(func(*nats.Conn) { log.InfoContext(ctx, "nats connection back") }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			log.Warn("nats reported an error", "error", err)
+			log.WarnContext(ctx, "nats reported an error", "error", err)
 		}),
 	}
 	if cfg.InProcess != nil {

@@ -111,8 +111,8 @@ func newLogger(w *os.File, cfg Config) (*slog.Logger, error) {
 }
 
 func textLogger(w *os.File, level slog.Level) *slog.Logger {
-	plain := os.Getenv("NO_COLOR") != "" || !isatty.IsTerminal(w.Fd())
-	return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: plain}))
+	plain := noColor() || !isatty.IsTerminal(w.Fd())
+	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: plain}))
 }
 
 // For derives the telemetry of one service inside an all-in-one program: same registry and pages, own log name.
@@ -187,3 +187,6 @@ func (a *admin) ready(w http.ResponseWriter, r *http.Request) {
 	}
 	_, _ = io.WriteString(w, lines)
 }
+
+// noColor follows the convention of NO_COLOR, which belongs to no program in particular.
+func noColor() bool { return os.Getenv("NO_COLOR") != "" } //nolint:forbidigo // not a setting of ours

@@ -39,7 +39,7 @@ func (t *Throttle) Log(ctx context.Context, level slog.Level, kind, message stri
 	if held > 0 {
 		attrs = append(attrs, slog.Int("held_back", held))
 	}
-	t.log.LogAttrs(ctx, level, message, attrs...)
+	t.log.LogAttrs(ctx, level, message, attrs...) //nolint:sloglint // the caller's message is a constant
 }
 
 // admit decides whether a line of this kind is due and how many were held back before it.

@@ -70,11 +70,11 @@ func Binary(tb testing.TB, name string) string {
 // build compiles all programs into a folder that lives as long as the machine's temporary files.
 func build(root string) (string, error) {
 	dir := filepath.Join(os.TempDir(), "sluice-test-bin")
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // programs, nothing secret
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
 	for _, name := range []string{"sluice", "receiver", "enricher", "indexer"} {
-		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), "./services/"+name+"/cmd/"+name) //nolint:gosec,noctx // our own source
+		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), "./services/"+name+"/cmd/"+name) //nolint:noctx // our own source
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", errors.New("building " + name + ": " + string(out))
@@ -97,7 +97,7 @@ type Instance struct {
 	options Options
 	tb      testing.TB
 	cmd     *exec.Cmd
-	exited  chan error
+	exited  chan struct{} // closed when the process has ended
 	logs    string
 	starts  int
 }
@@ -124,11 +124,11 @@ func Up(tb testing.TB, o Options) *Instance {
 // Dir is a folder that stays when the test fails.
 func Dir(tb testing.TB) string {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "sluice-e2e-*")
+	dir, err := os.MkdirTemp("", "sluice-e2e-*") //nolint:usetesting // it must stay when the test fails
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // Elasticsearch runs as another user below it
+	if err := os.Chmod(dir, 0o755); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
@@ -150,7 +150,7 @@ func (i *Instance) Start() {
 		i.tb.Fatal(err)
 	}
 	args := append([]string{"up", "--state", i.State, "--listen", "127.0.0.1:0"}, i.options.Args...)
-	i.cmd = exec.Command(Binary(i.tb, "sluice"), args...) //nolint:gosec,noctx // our own program; the test ends it
+	i.cmd = exec.Command(Binary(i.tb, "sluice"), args...) //nolint:noctx // our own program; the test ends it
 	i.cmd.Stdout, i.cmd.Stderr = log, log
 	i.cmd.Env = append(os.Environ(), i.options.Env...)
 	i.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -158,14 +158,14 @@ func (i *Instance) Start() {
 		i.tb.Fatal(err)
 	}
 	_ = log.Close()
-	i.exited = make(chan error, 1)
-	go func(cmd *exec.Cmd, exited chan<- error) { exited <- cmd.Wait() }(i.cmd, i.exited)
+	i.exited = make(chan struct{})
+	go func(cmd *exec.Cmd, exited chan<- struct{}) {
+		_ = cmd.Wait() // ProcessState says how it ended
+		close(exited)
+	}(i.cmd, i.exited)
 	Await(i.tb, 3*time.Minute, "ready.json of this start", func() bool {
-		select {
-		case err := <-i.exited:
-			i.exited <- err
-			i.tb.Fatalf("up ended: %v\n%s", err, i.Tail(4000))
-		default:
+		if !i.Running() {
+			i.tb.Fatalf("up ended: %v\n%s", i.cmd.ProcessState, i.Tail(4000))
 		}
 		return i.readReady() && i.PID == i.cmd.Process.Pid
 	})
@@ -179,8 +179,7 @@ func (i *Instance) readReady() bool {
 // Running reports whether the process lives.
 func (i *Instance) Running() bool {
 	select {
-	case err := <-i.exited:
-		i.exited <- err
+	case <-i.exited:
 		return false
 	default:
 		return true
@@ -194,7 +193,6 @@ func (i *Instance) Kill() {
 		i.tb.Fatal(err)
 	}
 	<-i.exited
-	i.exited <- nil
 }
 
 // Stop asks the process to end as Ctrl-C does and returns its exit code and how long it took.
@@ -206,12 +204,10 @@ func (i *Instance) Stop() (code int, took time.Duration) {
 	}
 	select {
 	case <-i.exited:
-		i.exited <- nil
 	case <-time.After(30 * time.Second):
 		i.tb.Errorf("up did not end within 30 s after SIGINT")
 		_ = i.cmd.Process.Kill()
 		<-i.exited
-		i.exited <- nil
 	}
 	return i.cmd.ProcessState.ExitCode(), time.Since(begin)
 }
@@ -240,7 +236,7 @@ func Run(tb testing.TB, env []string, program string, args ...string) (stdout, s
 	ctx, cancel := context.WithTimeout(tb.Context(), 3*time.Minute)
 	defer cancel()
 	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // our own program
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdout, cmd.Stderr, cmd.Env = &out, &errs, append(os.Environ(), env...)
 	err := cmd.Run()
 	var exit *exec.ExitError

@@ -125,8 +125,11 @@ func (s *Server) Stop(ctx context.Context) error {
 type bridge struct{ log *slog.Logger }
 
 func (b bridge) Noticef(format string, v ...any) { b.log.Debug("nats: " + fmt.Sprintf(format, v...)) } //nolint:sloglint // the server composes its text
-func (b bridge) Warnf(format string, v ...any)   { b.log.Warn("nats: " + fmt.Sprintf(format, v...)) }  //nolint:sloglint // the server composes its text
-func (b bridge) Errorf(format string, v ...any)  { b.log.Error("nats: " + fmt.Sprintf(format, v...)) } //nolint:sloglint // the server composes its text
-func (b bridge) Fatalf(format string, v ...any)  { b.log.Error("nats: " + fmt.Sprintf(format, v...)) } //nolint:sloglint // the server composes its text
-func (b bridge) Debugf(string, ...any)           {}
-func (b bridge) Tracef(string, ...any)           {}
+
+func (b bridge) Warnf(format string, v ...any) { b.log.Warn("nats: " + fmt.Sprintf(format, v...)) } //nolint:sloglint // the server composes its text
+
+func (b bridge) Errorf(format string, v ...any) { b.log.Error("nats: " + fmt.Sprintf(format, v...)) } //nolint:sloglint // the server composes its text
+
+func (b bridge) Fatalf(format string, v ...any) { b.log.Error("nats: " + fmt.Sprintf(format, v...)) } //nolint:sloglint // the server composes its text
+func (b bridge) Debugf(string, ...any)          {}
+func (b bridge) Tracef(string, ...any)          {}
