@@ -20,7 +20,7 @@ type Pool struct {
 // its context ends it gives back what it cannot finish.
 func NewPool(inbox *Inbox, count int, want Want, handle func(context.Context, []*Message)) *Pool {
 	p := &Pool{inbox: inbox, count: max(count, 1), want: want, handle: handle}
-	p.pulling, p.pull = context.WithCancel(context.Background()) //nolint:contextcheck // a stop has two stages of its own
+	p.pulling, p.pull = context.WithCancel(context.Background())
 	p.holding, p.hold = context.WithCancel(context.Background())
 	return p
 }
@@ -33,7 +33,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	for range p.count {
 		go func() { p.work(); done <- struct{}{} }()
 	}
-	err := p.inbox.Run(p.pulling)
+	err := p.inbox.Run(p.pulling) //nolint:contextcheck // a stop has two stages: this one ends the pulling only
 	for range p.count {
 		<-done
 	}

@@ -254,7 +254,7 @@ func TestAFullStreamRefusesWithRetryAfterAndLosesNothing(t *testing.T) {
 	if ledger.Refused(503) == 0 {
 		t.Fatal("the stream never got full")
 	}
-	status, answer, header := i.Post(tn.Next().JSON, nil)
+	status, answer, header := i.Post(simulator.Body(simulator.Lines, take(tn, 200)), nil)
 	if status != 503 || header.Get("Retry-After") == "" || !strings.Contains(answer, "stream_full") {
 		t.Fatalf("%d %s Retry-After %q", status, answer, header.Get("Retry-After"))
 	}

@@ -26,6 +26,7 @@ type Options struct {
 	Port     int    // 0 takes a free one
 	User     string // with Password: what a client must present
 	Password string
+	Monitor  bool  // serve the monitoring pages on a free port of Host
 	MaxStore int64 // bytes that all streams together may take
 	Log      *slog.Logger
 }
@@ -56,8 +57,12 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		}
 		password = string(hash)
 	}
+	monitor := 0
+	if o.Monitor {
+		monitor = server.RANDOM_PORT
+	}
 	ns, err := server.NewServer(&server.Options{
-		ServerName: "sluice", Host: o.Host, Port: port, Username: o.User, Password: password,
+		ServerName: "sluice", Host: o.Host, Port: port, HTTPHost: o.Host, HTTPPort: monitor, Username: o.User, Password: password,
 		JetStream: true, StoreDir: o.Dir, JetStreamMaxStore: o.MaxStore, JetStreamMaxMemory: 64 << 20,
 		SyncInterval: 2 * time.Minute, SyncAlways: true, MaxPayload: MaxPayload, MaxPending: 64 << 20,
 		NoSigs: true, DisableJetStreamBanner: true,
@@ -97,6 +102,14 @@ func (s *Server) URL() string {
 		u.User = url.UserPassword(s.opts.User, s.opts.Password)
 	}
 	return u.String()
+}
+
+// MonitorURL is the address of the monitoring pages, empty without Options.Monitor.
+func (s *Server) MonitorURL() string {
+	if addr := s.ns.MonitorAddr(); addr != nil {
+		return "http://" + addr.String()
+	}
+	return ""
 }
 
 // InProcessConn opens a connection without a socket.

@@ -6,16 +6,9 @@
 package enrich
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"time"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/sluicelog/sluice/services/enricher/internal/mapping"
 	"github.com/sluicelog/sluice/services/enricher/internal/parts"
@@ -26,16 +19,6 @@ import (
 	"github.com/sluicelog/sluice/shared/period"
 	"github.com/sluicelog/sluice/shared/stream"
 )
-
-// Reasons of dead letters that are not the event's own fault. The others are auth0's and mapping's errors.
-const (
-	reasonEnvelope    = "bad_envelope"
-	reasonCompression = "bad_compression"
-	reasonTooLarge    = "too_large"
-)
-
-// maxBroken is how many broken elements of one delivery get a letter each; the rest share one.
-const maxBroken = 1000
 
 // publisher stores documents.
 type publisher interface {
@@ -63,17 +46,20 @@ type Parts struct {
 	Log       *slog.Logger
 	Created   time.Time // of the stream of deliveries: with a sequence it names a message for ever
 	MaxBody   int64     // bytes of one delivery after decompression
-	PartBytes int       // how large a message of documents may get
+	PartBytes int       // where messages of documents are cut
 }
 
 // Enricher works on messages. It is safe for concurrent use; every call has its own scratch space.
 type Enricher struct{ p Parts }
 
-// New returns an enricher.
-func New(p Parts) *Enricher {
-	p.PartBytes = min(p.PartBytes, p.Stream.MaxPayload()-64<<10)
-	return &Enricher{p}
-}
+// headerRoom is what the headers of our messages may take of the server's largest message, in bytes.
+const headerRoom = 64 << 10
+
+// New returns an enricher. The server must take messages of clearly more than 64 KiB.
+func New(p Parts) *Enricher { return &Enricher{p} }
+
+// room is how many bytes a message that we write may hold.
+func (e *Enricher) room() int { return e.p.Stream.MaxPayload() - headerRoom }
 
 // work is the state of one message.
 type work struct {
@@ -97,9 +83,9 @@ func (e *Enricher) Handle(ctx context.Context, m *stream.Message) error {
 	w := &work{Enricher: e, message: m, now: time.Now()}
 	deliveries, err := delivery.Decode(m.Header, m.Data)
 	if err != nil {
-		w.letters = append(w.letters, w.foreign(err))
+		w.foreign(err)
 	} else {
-		w.builder = parts.New(e.p.Created, m.Sequence, oldest(deliveries), e.p.PartBytes)
+		w.builder = parts.New(parts.Source{Created: e.p.Created, Sequence: m.Sequence, Received: oldest(deliveries)}, e.p.PartBytes, e.room())
 		for i := range deliveries {
 			w.delivery(&deliveries[i])
 		}
@@ -131,58 +117,49 @@ func (w *work) store(ctx context.Context) error {
 		}
 	}
 	for _, l := range w.letters {
-		if _, err := w.p.Letters.Put(ctx, l); err != nil {
+		added, err := w.p.Letters.Put(ctx, l)
+		if err != nil {
 			return err
+		}
+		if added {
+			w.p.Metrics.dead.WithLabelValues(l.Reason).Inc()
 		}
 	}
 	return nil
 }
 
-// foreign sets aside a message that is no envelope of ours.
-func (w *work) foreign(err error) *deadletter.Letter {
-	id := w.message.Header[delivery.HeaderID]
-	if id == "" || len(id) > 64 {
-		id = fmt.Sprintf("seq-%d", w.message.Sequence)
-	}
-	w.counts.dead++
-	w.p.Metrics.dead.WithLabelValues(reasonEnvelope).Inc()
-	return &deadletter.Letter{
-		Stage: deadletter.StageEnricher, Reason: reasonEnvelope, Detail: err.Error(), Attempts: w.message.Delivered,
-		FirstSeen: w.now, Delivery: id, Key: id, Origin: w.origin(), Body: w.message.Data,
-	}
-}
-
-func (w *work) origin() string { return fmt.Sprintf("%s:%d", stream.Deliveries, w.message.Sequence) }
-
 // delivery handles one delivery, or one part of one.
 func (w *work) delivery(d *delivery.Delivery) {
 	w.key, w.body = "", d.Body
-	if d.Fragment != "" {
-		l := w.letter(d, auth0.Element{Index: d.First, Raw: d.Body}, d.Fragment, "one event, too large or too broken to stand with others")
-		l.Piece = d.Part
-		w.letters = append(w.letters, l)
+	whole := auth0.Element{Index: d.First, Raw: d.Body}
+	if err := check(d); err != nil {
+		w.foreign(err)
 		return
 	}
-	body, err := w.inflate(d)
+	if d.Fragment != "" {
+		w.fragment(d)
+		return
+	}
+	body, reason, err := inflate(d, w.p.MaxBody)
 	if err != nil {
-		w.letters = append(w.letters, w.letter(d, auth0.Element{Index: d.First, Raw: d.Body}, reasonCompression, err.Error()))
+		w.setAside(d, whole, reason, err.Error())
 		return
 	}
 	w.body = body
 	broken := 0
 	for element := range auth0.Split(body) {
+		at := element.At
 		element.Index += d.First
 		reason, detail := w.element(d, element)
 		if reason == "" {
 			continue
 		}
 		if broken++; broken > maxBroken {
-			rest := body[element.At:]
-			w.letters = append(w.letters, w.letter(d, auth0.Element{Index: element.Index, Line: element.Line, Raw: rest}, reason,
-				"more than 1000 elements of this delivery are broken; this is all the rest of it"))
+			element.Raw = body[at:]
+			w.setAside(d, element, reason, "more than 1000 elements of this delivery are broken; this is all the rest of it")
 			return
 		}
-		w.letters = append(w.letters, w.letter(d, element, reason, detail))
+		w.setAside(d, element, reason, detail)
 	}
 }
 
@@ -201,9 +178,6 @@ func (w *work) element(d *delivery.Delivery, el auth0.Element) (reason, detail s
 	return "", ""
 }
 
-// errTooLarge says that a document fits no message.
-var errTooLarge = errors.New(reasonTooLarge)
-
 func (w *work) document(d *delivery.Delivery, el auth0.Element) error {
 	line, known, err := w.p.Mapper.Document(w.line[:0], &w.event, mapping.Receipt{
 		Endpoint: d.Endpoint, Namespace: d.Namespace, Delivery: d.ID, Item: el.Index, Received: d.Received, Ingested: w.now,
@@ -216,7 +190,7 @@ func (w *work) document(d *delivery.Delivery, el auth0.Element) error {
 	if !ok {
 		ns.Calendar = period.Daily()
 	}
-	at := w.event.Period()
+	at := indexTime(&w.event)
 	if ns.Retention > 0 && !at.IsZero() && at.Before(w.now.Add(-ns.Retention)) {
 		w.counts.expired++
 		return nil
@@ -238,63 +212,16 @@ func (w *work) document(d *delivery.Delivery, el auth0.Element) error {
 	return nil
 }
 
-// describe says for people what is wrong and where.
-func describe(err error, el auth0.Element) string {
-	say := map[error]string{
-		auth0.ErrNotJSON: "this is no JSON", auth0.ErrNotObject: "an event is an object, this is another value",
-		auth0.ErrInvalidUTF8: "the text is no valid UTF-8", auth0.ErrTooDeep: "objects lie too deep in one another",
-		auth0.ErrNoLogID:  "there is no log_id, by which an event is known",
-		mapping.ErrFuture: "log_id or date is later than tomorrow", errTooLarge: "the document is larger than a message may be",
-	}[err]
-	return fmt.Sprintf("event %d, line %d: %s", el.Index, el.Line, say)
-}
+// founded is before the first event that any tenant of Auth0 can have.
+var founded = time.Date(2013, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// letter makes the dead letter of an element. Its body is cut to what a message can hold.
-func (w *work) letter(d *delivery.Delivery, el auth0.Element, reason, detail string) *deadletter.Letter {
-	w.counts.dead++
-	w.p.Metrics.dead.WithLabelValues(reason).Inc()
-	if w.key == "" {
-		w.key = deadletter.KeyOf(d.Endpoint, w.body)
+// indexTime is the time whose index takes the event. One from before Auth0 existed is none, so that made-up years make
+// no indices.
+func indexTime(e *auth0.Event) time.Time {
+	if at := e.Period(); !at.Before(founded) {
+		return at
 	}
-	return &deadletter.Letter{
-		Stage: deadletter.StageEnricher, Key: w.key, Reason: reason, Detail: detail, Attempts: w.message.Delivered, FirstSeen: d.Received,
-		Endpoint: d.Endpoint, Namespace: d.Namespace, Delivery: d.ID, Item: el.Index, Line: el.Line, Origin: w.origin(),
-		Body: bytes.Clone(el.Raw),
-	}
-}
-
-// inflate undoes the compression of a body, bounded.
-func (w *work) inflate(d *delivery.Delivery) ([]byte, error) {
-	if d.Encoding == "" || len(d.Body) == 0 {
-		return d.Body, nil
-	}
-	source, err := open(d)
-	if err != nil {
-		return nil, fmt.Errorf("decompressing %s: %w", d.Encoding, err)
-	}
-	defer func() { _ = source.Close() }()
-	body, err := io.ReadAll(io.LimitReader(source, w.p.MaxBody+1))
-	if err != nil {
-		return nil, fmt.Errorf("decompressing %s: %w", d.Encoding, err)
-	}
-	if int64(len(body)) > w.p.MaxBody {
-		return nil, fmt.Errorf("decompressing %s: more than %d bytes", d.Encoding, w.p.MaxBody)
-	}
-	return body, nil
-}
-
-func open(d *delivery.Delivery) (io.ReadCloser, error) {
-	switch d.Encoding {
-	case "gzip":
-		return gzip.NewReader(bytes.NewReader(d.Body))
-	case "zstd":
-		z, err := zstd.NewReader(bytes.NewReader(d.Body), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20))
-		if err != nil {
-			return nil, err
-		}
-		return z.IOReadCloser(), nil
-	}
-	return nil, fmt.Errorf("encoding %q is unknown", d.Encoding)
+	return time.Time{}
 }
 
 // report counts and writes the one line of a message.

@@ -1,7 +1,8 @@
 // Package mapping turns an Auth0 event into an ECS document.
 //
 // Its promise: whatever a JSON object holds, the result is one line of JSON that Elasticsearch takes under our index
-// template, or an error with a reason. A member that does not fit its field's type is kept beside, never dropped.
+// template, or an error with a reason. A member that does not fit its field's type is kept beside, never dropped. Only a
+// key that an object has twice is left to Elasticsearch, which refuses such a document.
 package mapping
 
 import (
@@ -88,9 +89,9 @@ func (m *Mapper) Document(b []byte, e *auth0.Event, r Receipt) (line []byte, kno
 	}
 	var p picked
 	for i := range e.Fields {
-		p.pick(&e.Fields[i])
+		p.pick(&e.Fields[i], e.LogID)
 	}
-	at, flag := timestamp(e, p.date, r.Received)
+	at, flag := p.timestamp(e, r)
 	b = append(b, `{"@timestamp":"`...)
 	b = appendTime(b, at)
 	b = append(b, `","ecs":{"version":"`+ECSVersion+`"},"data_stream":{"type":"logs","dataset":"`+period.Dataset+`","namespace":"`...)
@@ -138,17 +139,20 @@ func (m *Mapper) event(b []byte, e *auth0.Event, p *picked, r Receipt) (_ []byte
 }
 
 // timestamp is when the event happened: data.date, else the log id's time, else when we got it; flag says which doubt
-// there is.
-func timestamp(e *auth0.Event, date []byte, received time.Time) (at time.Time, flag string) {
-	if date != nil {
-		if at, ok := auth0.ParseTime(string(unquoted(date))); ok {
-			return at, ""
-		}
+// there is. A date that @timestamp does not carry to the letter stays beside the other data.
+func (p *picked) timestamp(e *auth0.Event, r Receipt) (at time.Time, flag string) {
+	at, ok := auth0.ParseTime(string(unquoted(p.date)))
+	ok = ok && !at.After(r.Ingested.Add(horizon))
+	if p.date != nil && (!ok || !bytes.Equal(appendTime(nil, at), unquoted(p.date))) {
+		p.plain = append(p.plain, auth0.Field{Key: []byte("date"), Value: p.date})
+	}
+	if ok {
+		return at, ""
 	}
 	if at, ok := auth0.LogIDTime(e.LogID); ok {
 		return at, "time_from_log_id"
 	}
-	return received, "time_from_receipt"
+	return r.Received, "time_from_receipt"
 }
 
 func appendUser(b []byte, p *picked) []byte {

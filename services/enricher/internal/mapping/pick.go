@@ -6,20 +6,18 @@ import (
 	"github.com/sluicelog/sluice/shared/auth0"
 )
 
-// pick sorts one member of data to its place.
-func (p *picked) pick(f *auth0.Field) {
+// pick sorts one member of data to its place; logID is what the event is known by.
+func (p *picked) pick(f *auth0.Field, logID string) {
 	text := len(f.Value) > 2 && f.Value[0] == '"' // an empty string says nothing
 	switch string(f.Key) {
 	case "log_id", "_id":
-		if !text {
-			p.odd = append(p.odd, *f)
+		if !text || string(unquoted(f.Value)) != logID { // else event.id says it
+			p.keep(f)
 		}
 		return
 	case "date":
 		p.set(&p.date, f, text)
-		if text && exactTime(f.Value) {
-			return
-		}
+		return
 	case "type":
 		p.set(&p.code, f, text)
 		return
@@ -55,7 +53,14 @@ func (p *picked) pick(f *auth0.Field) {
 func (p *picked) set(field *[]byte, f *auth0.Field, fits bool) {
 	if fits && *field == nil {
 		*field = f.Value
-	} else if string(f.Value) != "null" && string(f.Value) != `""` {
+	} else {
+		p.keep(f)
+	}
+}
+
+// keep puts a member beside, unless it says nothing.
+func (p *picked) keep(f *auth0.Field) {
+	if string(f.Value) != "null" && string(f.Value) != `""` {
 		p.odd = append(p.odd, *f)
 	}
 }
@@ -78,12 +83,6 @@ func plainKey(key []byte) bool {
 // nested reports whether a value holds an object, which no keyword field takes.
 func nested(value []byte) bool {
 	return value[0] == '{' || value[0] == '[' && bytes.IndexByte(value, '{') >= 0
-}
-
-// exactTime reports whether a date loses nothing when it is written with milliseconds.
-func exactTime(value []byte) bool {
-	const form = `"2006-01-02T15:04:05.000Z"`
-	return len(value) == len(form) && value[len(value)-2] == 'Z'
 }
 
 // What Elasticsearch's flattened field bears.

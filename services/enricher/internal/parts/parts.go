@@ -1,11 +1,14 @@
 // Package parts cuts documents into messages that are ready for Elasticsearch's _bulk.
 //
 // The cut depends on the documents alone, so the same delivery gives the same parts whenever it is enriched again, and
-// the stream recognises most of them by their id.
+// the stream recognises most of them by their id. The id names the documents in the part too: should the cut ever come
+// out differently (another setting, another build), no part is taken for one that it is not.
 package parts
 
 import (
 	"fmt"
+	"hash"
+	"hash/fnv"
 	"strconv"
 	"time"
 
@@ -23,53 +26,59 @@ const (
 // Schema is the version of the messages.
 const Schema = "1"
 
+// Source is the message of deliveries that the documents come from.
+type Source struct {
+	Created  time.Time // of its stream: with the sequence it names the message for ever
+	Sequence uint64
+	Received time.Time // of the oldest delivery in it
+}
+
 // Builder gathers the documents of one message of deliveries. It is not safe for concurrent use.
 type Builder struct {
-	origin   string // identifies the message of deliveries for ever
-	source   string
-	received time.Time
-	limit    int
-	open     map[string]*part
-	order    []string
-	done     []stream.Outgoing
-	count    int
+	source Source
+	limit  int
+	room   int
+	open   map[string]*part
+	order  []string
+	done   []stream.Outgoing
 }
 
 // part is the open part of a namespace.
 type part struct {
 	ndjson []byte
 	count  int
+	names  hash.Hash64 // of the index and id of every document
 }
 
-// New returns a builder for the message at sequence of a stream that was created at a moment; parts stay under limit
-// bytes.
-func New(created time.Time, sequence uint64, received time.Time, limit int) *Builder {
-	return &Builder{
-		origin: fmt.Sprintf("%d-%d", created.UnixNano(), sequence), source: fmt.Sprintf("%s:%d", stream.Deliveries, sequence),
-		received: received, limit: limit, open: map[string]*part{},
-	}
+// New returns a builder for the documents of source. Parts are cut at limit bytes; a document that alone is larger gets
+// a part of its own, as long as that stays within room.
+func New(source Source, limit, room int) *Builder {
+	return &Builder{source: source, limit: min(limit, room), room: room, open: map[string]*part{}}
 }
 
 // Add appends one document for a namespace; ok is false when it is larger than a message may be.
 func (b *Builder) Add(namespace, index, id string, document []byte) (ok bool) {
-	size := len(document) + len(index) + len(id) + 64
-	if size > b.limit {
+	const action = `{"create":{"_index":"","_id":""}}` + "\n\n"
+	size := len(action) + len(index) + len(id) + len(document)
+	if size > b.room {
 		return false
 	}
 	p := b.open[namespace]
 	if p == nil {
-		p = &part{}
+		p = &part{names: fnv.New64a()}
 		b.open[namespace] = p
 		b.order = append(b.order, namespace)
 	}
 	if len(p.ndjson)+size > b.limit {
 		b.close(namespace, p)
 	}
+	head := len(p.ndjson)
 	p.ndjson = append(p.ndjson, `{"create":{"_index":"`...)
 	p.ndjson = append(p.ndjson, index...)
 	p.ndjson = append(p.ndjson, `","_id":"`...)
 	p.ndjson = append(p.ndjson, id...)
 	p.ndjson = append(p.ndjson, "\"}}\n"...)
+	_, _ = p.names.Write(p.ndjson[head:]) // a hash takes every byte
 	p.ndjson = append(append(p.ndjson, document...), '\n')
 	p.count++
 	return true
@@ -81,14 +90,14 @@ func (b *Builder) close(namespace string, p *part) {
 		return
 	}
 	b.done = append(b.done, stream.Outgoing{
-		Subject: stream.SubjectDocuments(namespace), ID: b.origin + "-" + strconv.Itoa(b.count), Data: p.ndjson,
+		Subject: stream.SubjectDocuments(namespace), Data: p.ndjson,
+		ID: fmt.Sprintf("%d-%d-%d-%016x", b.source.Created.UnixNano(), b.source.Sequence, len(b.done), p.names.Sum64()),
 		Header: stream.Header{
-			HeaderSchema: Schema, HeaderCount: strconv.Itoa(p.count), HeaderOrigin: b.source,
-			HeaderReceived: b.received.UTC().Format(time.RFC3339Nano),
+			HeaderSchema: Schema, HeaderCount: strconv.Itoa(p.count), HeaderOrigin: fmt.Sprintf("%s:%d", stream.Deliveries, b.source.Sequence),
+			HeaderReceived: b.source.Received.UTC().Format(time.RFC3339Nano),
 		},
 	})
-	b.count++
-	*p = part{}
+	*p = part{names: fnv.New64a()}
 }
 
 // Finish closes what is open and returns all messages.

@@ -2,6 +2,7 @@ package allinone
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -29,6 +30,14 @@ func (p *plant) address(ctx context.Context, fromSettings string) (string, error
 		}
 	}
 	return "127.0.0.1:0", nil
+}
+
+// checkAddress refuses an address that somebody else has before Elasticsearch is started in vain.
+func (p *plant) checkAddress(ctx context.Context) error {
+	if p.Listen == "" || free(ctx, p.Listen) {
+		return nil
+	}
+	return fmt.Errorf("listening on --listen %s: another program has this address, or it is none of this machine; give another one, or port 0 for a free one", p.Listen)
 }
 
 // free reports whether an address can be listened on right now.

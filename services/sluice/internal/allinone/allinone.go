@@ -92,7 +92,7 @@ func Run(ctx context.Context, o Options, settings Settings) (err error) {
 	if err := o.Dir.RemoveReady(); err != nil { // left by a start that was killed
 		return err
 	}
-	for _, step := range []func(context.Context) error{p.credentials, p.startStores, p.setUp, p.openServices} {
+	for _, step := range []func(context.Context) error{p.checkAddress, p.credentials, p.startStores, p.setUp, p.openServices} {
 		if err := step(ctx); err != nil {
 			return errors.Join(interrupted(ctx, err), p.abandon(ctx))
 		}

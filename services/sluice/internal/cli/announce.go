@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -37,40 +38,62 @@ func runService(cmd *cobra.Command, name string, words []string) error {
 	return err
 }
 
-// checkPublicURL accepts what Auth0 accepts: https and a host. Plain http is left to people who test on their own machine.
+// checkPublicURL accepts an address under which a receiver can be reached; empty when none is given.
 func checkPublicURL(raw string) (string, error) {
 	if raw == "" {
 		return "", nil
 	}
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" {
-		return "", fmt.Errorf("public URL %q: give scheme and host, such as https://logs.example.com", raw)
+	u, err := parseBase(raw)
+	if err != nil {
+		return "", err
 	}
-	return strings.TrimSuffix(raw, "/"), nil
+	return u.String(), nil
 }
+
+// checkListen refuses what is no address before anything is started.
+func checkListen(flag, address string) error {
+	if address == "" {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return fmt.Errorf("%s %q: give HOST:PORT, such as 127.0.0.1:8080; port 0 takes a free one", flag, address)
+	}
+	return nil
+}
+
+// firstName is the name that the first endpoint's log stream is proposed to have.
+const firstName = "Sluice"
 
 // writeAnnouncement prints a running all-in-one for people: what to type into Auth0's form, and commands that work as
 // they stand.
 func writeAnnouncement(w io.Writer, dir string, r state.Ready) {
-	fmt.Fprintf(w, "\nSluice is ready. State is kept in %s; Elasticsearch is %s; health and metrics are at %s.\n\n", dir, r.ElasticsearchURL, r.AdminURL)
-	fmt.Fprintln(w, "Auth0 > Monitoring > Streams > Create Log Stream > Custom Webhook:")
-	fmt.Fprintln(w)
-	fmt.Fprintf(w, "  Name\tSluice\n  Payload URL\t%s\n  Authorization Token\t%s\n", r.PayloadURL, r.Authorization)
-	fmt.Fprintf(w, "  Content Type\tapplication/json\n  Content Format\tJSON Lines\n  Filter by Event Category\t(empty: everything)\n  Starting Cursor\t(empty: from now on)\n\n")
-	if !public(r.PublicURL) {
-		fmt.Fprintln(w, "Auth0 cannot reach this address yet: it posts over public HTTPS only. Put a reverse proxy with a public")
-		fmt.Fprintln(w, "certificate, or a tunnel, in front of the address above and start again with --public-url https://YOUR.HOST")
+	fmt.Fprintf(w, "\nSluice is ready.\n\n  State               %s\n  Elasticsearch       %s\n  Health and metrics  %s\n\n", dir, r.ElasticsearchURL, r.AdminURL)
+	f := fillForm(firstName, address{URL: r.PayloadURL}, r.Authorization)
+	f.writeFields(w, "the same at every start", f.recommended())
+	if hint := reachability(r); hint != "" {
 		fmt.Fprintln(w)
+		paragraph(w, hint)
 	}
-	fmt.Fprintln(w, "Send an event yourself, and find it:")
-	fmt.Fprintln(w)
+	fmt.Fprint(w, "\nSend an event yourself, and find it a second later:\n\n")
 	fmt.Fprintf(w, "  curl -sS -H 'Authorization: %s' -H 'Content-Type: application/json' --data '%s' %s\n", r.Authorization, sampleEvent(time.Now()), r.LocalURL)
-	fmt.Fprintf(w, "  curl -sS '%s/%s/_search?pretty&size=1&sort=@timestamp:desc'\n\n", r.ElasticsearchURL, r.Index)
-	fmt.Fprintf(w, "Then: sluice simulate --state %s, sluice endpoint verify %s --state %s, sluice doctor --state %s. Ctrl-C stops.\n", dir, r.Endpoint, dir, dir)
+	fmt.Fprintf(w, "  curl -sS '%s/%s/_search?pretty&size=1&sort=@timestamp:desc'\n\nThen:\n\n", r.ElasticsearchURL, r.Index)
+	for _, next := range [][2]string{
+		{"simulate", "sends made-up Auth0 events"}, {"endpoint verify " + r.Endpoint, "watches the first delivery arrive"}, {"doctor", "checks everything"},
+	} {
+		fmt.Fprintf(w, "  %-50s  %s\n", hintFor(dir, next[0]), next[1])
+	}
+	fmt.Fprintln(w, "\nCtrl-C stops it; the data stays.")
 }
 
-// public reports whether Auth0 can be expected to reach an address.
-func public(address string) bool { return strings.HasPrefix(address, "https://") }
+// reachability says why Auth0 cannot reach the printed address; empty when nothing speaks against it.
+func reachability(r state.Ready) string {
+	base, _, _ := strings.Cut(r.PayloadURL, payloadPath)
+	u, err := url.Parse(base)
+	if err != nil {
+		return ""
+	}
+	return unreachable(u)
+}
 
 // sampleEvent is a login as Auth0 logs it, with an id of its own.
 func sampleEvent(now time.Time) string {

@@ -54,6 +54,8 @@ NATS and Elasticsearch named by NATS_URL and ELASTICSEARCH_URL.`,
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON instead of tables")
 	root.PersistentFlags().StringVar(&a.state, "state", state.Default, "state folder of the all-in-one")
 	_ = root.MarkPersistentFlagDirname("state")
+	root.InitDefaultVersionFlag() // early, so that --version may stand before other flags
+	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupConnect, Title: "Connect Auth0, and try it:"}, &cobra.Group{ID: groupTend, Title: "Look after it:"})
 	root.AddCommand(a.commands()...)
 	return root
 }
@@ -135,7 +137,7 @@ func (a *App) locate() (settings, *state.Ready, error) {
 	}
 	ready, err := state.Dir(a.state).ReadReady()
 	if errors.Is(err, fs.ErrNotExist) {
-		return cfg, nil, fmt.Errorf("%w in %s: start one with `sluice up --state %s`, name another folder with --state, or set NATS_URL", errNotFound, a.state, a.state)
+		return cfg, nil, fmt.Errorf("%w in %s: start one with `%s`, name another folder with --state, or set NATS_URL", errNotFound, a.state, a.hint("up"))
 	}
 	if err != nil {
 		return cfg, nil, err

@@ -2,10 +2,22 @@ package cli
 
 import "github.com/spf13/cobra"
 
-// commands lists what the root offers, in the order of the help.
+// Groups of commands in the help.
+const (
+	groupRun     = "run"
+	groupConnect = "connect"
+	groupTend    = "tend"
+)
+
+// commands lists what the root offers.
 func (a *App) commands() []*cobra.Command {
-	return []*cobra.Command{
-		a.upCommand(), a.runCommand(), a.setupCommand(), a.endpointCommand(), a.simulateCommand(), a.sendCommand(),
-		a.deliveryCommand(), a.deadletterCommand(), a.doctorCommand(),
+	in := func(group string, all ...*cobra.Command) []*cobra.Command {
+		for _, cmd := range all {
+			cmd.GroupID = group
+		}
+		return all
 	}
+	all := in(groupRun, a.upCommand(), a.runCommand(), a.setupCommand())
+	all = append(all, in(groupConnect, a.endpointCommand(), a.simulateCommand(), a.sendCommand())...)
+	return append(all, in(groupTend, a.deliveryCommand(), a.deadletterCommand(), a.doctorCommand())...)
 }

@@ -14,14 +14,12 @@ import (
 
 // deadletterCommand groups everything about what was set aside.
 func (a *App) deadletterCommand() *cobra.Command {
-	group := &cobra.Command{
+	return group(&cobra.Command{
 		Use:   "deadletter",
 		Short: "What could not be mapped or indexed: list, show, replay, discard",
 		Long: `A dead letter is an event that was set aside for good reason: whole, with the reason, and replayable once the cause is
 gone. Nothing is set aside because Elasticsearch is away or busy; such events wait in the stream.`,
-	}
-	group.AddCommand(a.deadletterListCommand(), a.deadletterShowCommand(), a.deadletterReplayCommand(), a.deadletterDiscardCommand())
-	return group
+	}, a.deadletterListCommand(), a.deadletterShowCommand(), a.deadletterReplayCommand(), a.deadletterDiscardCommand())
 }
 
 func (a *App) deadletterListCommand() *cobra.Command {

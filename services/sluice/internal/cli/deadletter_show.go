@@ -26,7 +26,7 @@ func (a *App) deadletterShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show SEQ",
 		Short: "Show one dead letter whole: why it lies there, and the event",
-		Args:  cobra.ExactArgs(1),
+		Args:  one(aLetter),
 		RunE:  func(cmd *cobra.Command, args []string) error { return a.showLetter(cmd.Context(), args[0], raw) },
 	}
 	cmd.Flags().BoolVar(&raw, "raw", false, "write the body alone, byte by byte as it was set aside")

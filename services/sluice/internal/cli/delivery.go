@@ -13,7 +13,6 @@ import (
 
 // deliveryCommand looks at single deliveries.
 func (a *App) deliveryCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "delivery", Short: "Follow a delivery"}
 	limit := 50
 	show := &cobra.Command{
 		Use:   "show ID",
@@ -26,14 +25,13 @@ func (a *App) deliveryCommand() *cobra.Command {
   waiting      on its way
   unknown      Elasticsearch does not answer`,
 		Example: "  sluice delivery show 01JB3Q2V7E8M9N0P1R2S3T4V5W",
-		Args:    cobra.ExactArgs(1),
+		Args:    one(aDelivery),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.showDelivery(cmd.Context(), strings.TrimSpace(args[0]), limit)
 		},
 	}
 	show.Flags().IntVar(&limit, "limit", limit, "events to show; 0 shows all")
-	cmd.AddCommand(show)
-	return cmd
+	return group(&cobra.Command{Use: "delivery", Short: "What became of a delivery and of its events: show"}, show)
 }
 
 // States of an event.

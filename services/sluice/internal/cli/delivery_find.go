@@ -81,7 +81,7 @@ func readParts(ctx context.Context, conn *stream.Conn, id string, sequences []ui
 		}
 		for _, d := range all {
 			known := slices.ContainsFunc(parts, func(p part) bool { return p.Part == d.Part })
-			if d.ID == id && !d.Replay && !known {
+			if d.ID == id && !known {
 				parts = append(parts, part{Delivery: d, sequence: sequence})
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,7 +53,7 @@ func (a *App) exportRegistry(ctx context.Context, output string) error {
 	}
 	out := map[string]any{"file": output, "endpoints": len(backup.Endpoints), "namespaces": len(backup.Namespaces)}
 	return a.print(out, func(w io.Writer) {
-		fmt.Fprintf(w, "Wrote %d endpoints and %d namespaces to %s.\n", len(backup.Endpoints), len(backup.Namespaces), output)
+		fmt.Fprintf(w, "Wrote %s and %s to %s.\n", counted(len(backup.Endpoints), "endpoint"), counted(len(backup.Namespaces), "namespace"), output)
 	})
 }
 
@@ -78,7 +79,7 @@ func (a *App) endpointImportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Read a registry that `sluice endpoint export` wrote; - reads standard input",
-		Args:  cobra.ExactArgs(1),
+		Args:  one(aBackup),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.importRegistry(cmd.Context(), args[0], overwrite)
 		},
@@ -112,7 +113,10 @@ func (a *App) importRegistry(ctx context.Context, path string, overwrite bool) e
 	}
 	written, err := session.Registry.Import(ctx, backup, overwrite)
 	if err != nil {
-		return fmt.Errorf("importing %s (%d endpoints were written before): %w", path, len(written), err)
+		if len(written) > 0 {
+			err = fmt.Errorf("%w (%s were written before: %s)", err, counted(len(written), "endpoint"), strings.Join(written, ", "))
+		}
+		return fmt.Errorf("importing %s: %w", path, err)
 	}
 	for _, namespace := range out.Namespaces { // one that only an endpoint speaks of has no record in the backup
 		if err := session.Registry.EnsureNamespace(ctx, namespace); err != nil {
@@ -142,9 +146,9 @@ func backupNamespaces(b *endpoint.Backup) []string {
 }
 
 func writeImported(w io.Writer, out *imported) {
-	fmt.Fprintf(w, "Wrote %d endpoints; namespaces: %v.\n", len(out.Written), out.Namespaces)
-	for _, id := range out.Kept {
-		fmt.Fprintf(w, "Left %s as it is: it exists already (--overwrite replaces it).\n", id)
+	fmt.Fprintf(w, "Wrote %s; namespaces: %s.\n", counted(len(out.Written), "endpoint"), strings.Join(out.Namespaces, ", "))
+	if len(out.Kept) > 0 {
+		fmt.Fprintf(w, "Left as they are, since they exist already (--overwrite replaces them): %s.\n", strings.Join(out.Kept, ", "))
 	}
 }
 
@@ -164,6 +168,9 @@ func (a *App) readBackup(path string) (*endpoint.Backup, error) {
 	var b endpoint.Backup
 	if err := json.NewDecoder(io.LimitReader(in, maxBackup)).Decode(&b); err != nil {
 		return nil, fmt.Errorf("reading the backup %s: it is not what `sluice endpoint export` writes: %w", path, err)
+	}
+	if b.Version == 0 {
+		return nil, fmt.Errorf("reading the backup %s: it is not what `sluice endpoint export` writes: it has no version", path)
 	}
 	for i, e := range b.Endpoints {
 		if e == nil {

@@ -157,14 +157,15 @@ func (a *App) printCreated(e *endpoint.Endpoint, f form, at address, notes []str
 	}
 	return a.print(out, func(w io.Writer) {
 		fmt.Fprintf(w, "Endpoint %s (%s) is made; its events go to namespace %s.\n\n", e.ID, e.Name, e.Namespace)
-		f.write(w)
+		f.write(w, "shown this once; only a hash is kept")
 		fmt.Fprintf(w, "\nThe same with the auth0 CLI:\n\n%s\n\nThe same with the Management API:\n\n%s\n", indent(out.CLI), indent(out.API))
-		for _, note := range notes {
-			fmt.Fprintf(w, "\nNote: %s\n", note)
-		}
 		if at.Hint != "" {
-			fmt.Fprintf(w, "\nNote: %s\n", at.Hint)
+			notes = append(notes, at.Hint)
 		}
-		fmt.Fprintf(w, "\nThen watch the first delivery arrive:\n\n  sluice endpoint verify %s\n", e.ID)
+		for _, note := range notes {
+			fmt.Fprintln(w)
+			paragraph(w, "Note: "+note)
+		}
+		fmt.Fprintf(w, "\nThen watch the first delivery arrive:\n\n  %s\n", a.hint("endpoint verify "+e.ID))
 	})
 }

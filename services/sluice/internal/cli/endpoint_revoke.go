@@ -27,7 +27,7 @@ func (a *App) endpointRevokeCommand() *cobra.Command {
 		Short: "End one token of an endpoint, or the endpoint with all of them, at once",
 		Long: `End one token at once (--token TOKEN_ID, as "sluice endpoint show" lists them), or without --token the whole endpoint
 for good. Log streams that still use it are refused with 401 and turn up in Auth0's Health view.`,
-		Args:              cobra.ExactArgs(1),
+		Args:              one(anEndpoint),
 		ValidArgsFunction: a.completeEndpoints,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.revokeToken(cmd.Context(), args[0], token, yes)
@@ -70,7 +70,7 @@ func (a *App) confirm(question string, yes bool) error {
 		return nil
 	}
 	if !terminal(a.In) {
-		return fmt.Errorf("%s Nobody can be asked here: add --yes", question)
+		return fmt.Errorf("nothing was changed, since nobody can be asked here; add --yes if you mean it: %s", question)
 	}
 	fmt.Fprintf(a.Err, "%s [y/N] ", question)
 	answer, err := bufio.NewReader(a.In).ReadString('\n')

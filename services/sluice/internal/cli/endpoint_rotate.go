@@ -27,7 +27,7 @@ func (a *App) endpointRotateCommand() *cobra.Command {
 		Short: "Give an endpoint a new token; the present one is accepted for a while longer",
 		Long: `Give an endpoint a new token. The present one is accepted until the grace period ends or it is revoked, because
 several log streams may use it. At most two tokens are live; an older third one ends at once.`,
-		Args:              cobra.ExactArgs(1),
+		Args:              one(anEndpoint),
 		ValidArgsFunction: a.completeEndpoints,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if grace < 0 {
@@ -67,7 +67,7 @@ func (a *App) rotateToken(ctx context.Context, id string, grace time.Duration, f
 	}
 	fresh := after.Tokens[len(after.Tokens)-1].ID
 	out := rotated{ID: id, TokenID: fresh, Authorization: shown, Old: oldTokens(before, after, status, now)}
-	return a.print(out, func(w io.Writer) { writeRotated(w, &out, now) })
+	return a.print(out, func(w io.Writer) { a.writeRotated(w, &out, now) })
 }
 
 // oldTokens tells when each token that was live before a rotation ends.
@@ -90,7 +90,7 @@ func oldTokens(before, after *endpoint.Endpoint, status endpoint.Status, now tim
 	return old
 }
 
-func writeRotated(w io.Writer, r *rotated, now time.Time) {
+func (a *App) writeRotated(w io.Writer, r *rotated, now time.Time) {
 	if r.Authorization != "" {
 		fmt.Fprintf(w, "New Authorization Token (%s), shown this once:\n\n  %s\n\n", r.TokenID, r.Authorization)
 	} else {
@@ -108,5 +108,5 @@ func writeRotated(w io.Writer, r *rotated, now time.Time) {
 		}
 	}
 	fmt.Fprintf(w, "\nPut the new token into every Auth0 log stream that uses this endpoint; other log streams may still send the old one.\n"+
-		"`sluice endpoint show %s` tells when each was last used.\n", r.ID)
+		"`%s` tells when each was last used.\n", a.hint("endpoint show "+r.ID))
 }

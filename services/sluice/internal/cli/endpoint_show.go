@@ -40,7 +40,7 @@ func (a *App) endpointShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "show ID",
 		Short:             "Show an endpoint: Payload URL, tokens and when each was used, last refusals",
-		Args:              cobra.ExactArgs(1),
+		Args:              one(anEndpoint),
 		ValidArgsFunction: a.completeEndpoints,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.showEndpoint(cmd.Context(), args[0], publicURL)
@@ -87,7 +87,8 @@ func writeEndpoint(w io.Writer, e *shownEndpoint, now time.Time) {
 	fmt.Fprintf(w, "Name\t%s\nID\t%s\nNamespace\t%s\nCreated\t%s\nPayload URL\t%s\n", e.Name, e.ID, e.Namespace, moment(e.Created), e.URL)
 	fmt.Fprintf(w, "Last delivery\t%s\n", lastDelivery(e, now))
 	if e.Hint != "" {
-		fmt.Fprintf(w, "\n%s\n", e.Hint)
+		fmt.Fprintln(w)
+		paragraph(w, e.Hint)
 	}
 	if e.Revoked {
 		fmt.Fprint(w, "\nThe endpoint is revoked: it accepts nothing any more.\n")

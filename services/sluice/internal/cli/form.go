@@ -32,7 +32,7 @@ type category struct {
 const (
 	cursorAdvice = "leave empty to begin now; a date brings the older events again, as far back as your Auth0 plan keeps them " +
 		"(it can be set only while the log stream is created)"
-	filterAdvice = "leave empty for all events, also of categories that Auth0 adds later; or choose at least those marked yes"
+	filterAdvice = "leave empty for all events, also of categories that Auth0 adds later; or choose at least "
 )
 
 // fillForm fills the form; token is empty when the operator brought one along and so knows it.
@@ -47,22 +47,46 @@ func fillForm(name string, at address, token string) form {
 	return f
 }
 
-// write prints the form for a person.
-func (f *form) write(w io.Writer) {
+// write prints the form for a person, with what each category costs and what is blind without it.
+func (f *form) write(w io.Writer, about string) {
+	f.writeFields(w, about, "those marked yes below")
+	fmt.Fprintln(w)
+	f.writeFilters(w)
+}
+
+// formMargin is where the values of the form begin.
+const formMargin = "                            "
+
+// writeFields prints the fields and their values; about says something of the token, choice which categories to choose.
+func (f *form) writeFields(w io.Writer, about, choice string) {
 	token := f.Authorization
-	about := "    (shown this once; only a hash is kept)"
 	if token == "" {
 		token, about = "the token you brought along", ""
 	}
-	fmt.Fprint(w, "Auth0 dashboard > Monitoring > Streams > Create Stream > Custom Webhook:\n\n")
-	fmt.Fprintf(w, "  Name                        %s\n", f.Name)
-	fmt.Fprintf(w, "  Payload URL                 %s\n", f.PayloadURL)
-	fmt.Fprintf(w, "  Authorization Token         %s%s\n", token, about)
-	fmt.Fprintf(w, "  Content Type                %s\n", f.ContentType)
-	fmt.Fprintf(w, "  Content Format              %s\n", f.ContentFormat)
-	fmt.Fprintf(w, "  Filter by Event Category    %s\n", filterAdvice)
-	fmt.Fprintf(w, "  Starting Cursor             %s\n\n", cursorAdvice)
-	f.writeFilters(w)
+	if about != "" {
+		about = "    (" + about + ")"
+	}
+	fmt.Fprint(w, "Auth0 dashboard > Monitoring > Streams > Create Log Stream > Custom Webhook:\n\n")
+	for _, field := range [][2]string{
+		{"Name", f.Name}, {"Payload URL", f.PayloadURL}, {"Authorization Token", token + about}, {"Content Type", f.ContentType},
+		{"Content Format", f.ContentFormat}, {"Filter by Event Category", fold(filterAdvice + choice)}, {"Starting Cursor", fold(f.StartingCursor)},
+	} {
+		fmt.Fprintf(w, "  %-24s  %s\n", field[0], field[1])
+	}
+}
+
+// fold breaks a long value so that its lines stand below one another.
+func fold(text string) string { return folded(text, formMargin, textWidth-len(formMargin)) }
+
+// recommended names the categories that nobody should leave out.
+func (f *form) recommended() string {
+	var names []string
+	for _, c := range f.Filters {
+		if c.Recommended {
+			names = append(names, c.Name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 func (f *form) writeFilters(w io.Writer) {

@@ -50,7 +50,12 @@ Elements that are no events are named by their line and sent as they are, each i
 end as dead letters; --skip-broken leaves them out.`,
 		Example: `  auth0 logs list --number 1000 --json | sluice send -
   sluice send export.json --wait-searchable 30s`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, files []string) error {
+			if len(files) == 0 {
+				return usageError("`sluice send` needs files of events, or - for standard input")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, files []string) error { return a.send(cmd.Context(), files, f) },
 	}
 	f.flags(cmd)

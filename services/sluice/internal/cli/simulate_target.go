@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -22,7 +23,7 @@ type target struct {
 
 // flags adds the flags that name an endpoint.
 func (t *target) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&t.url, "url", "", "Payload URL to post to (default: that of the running all-in-one)")
+	cmd.Flags().StringVar(&t.url, "url", "", "Payload URL to post to (default: that of the first endpoint of the running all-in-one)")
 	cmd.Flags().StringVar(&t.tokenFile, "token-file", "", "file that holds the Authorization value")
 	cmd.Flags().BoolVar(&t.fromStdin, "token-stdin", false, "read the Authorization value from standard input")
 	cmd.MarkFlagsMutuallyExclusive("token-file", "token-stdin")
@@ -43,13 +44,24 @@ func (a *App) resolve(t target) (url, authorization string, err error) {
 		return t.url, token, nil
 	}
 	ready, err := state.Dir(a.state).ReadReady()
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", "", fmt.Errorf("%w in %s: start one with `%s`, name another folder with --state, or give --url and --token-file", errNotFound, a.state, a.hint("up"))
+	}
 	if err != nil {
-		return "", "", fmt.Errorf("%w in %s: start one with `sluice up --state %s`, or give --url and --token-file: %w", errNotFound, a.state, a.state, err)
+		return "", "", err
 	}
 	if token == "" {
 		token = ready.Authorization
 	}
-	return ready.PayloadURL, token, nil
+	return reachableHere(&ready), token, nil
+}
+
+// reachableHere is the Payload URL as this machine reaches it: the public one may lead elsewhere, or nowhere yet.
+func reachableHere(r *state.Ready) string {
+	if r.LocalURL != "" {
+		return r.LocalURL
+	}
+	return r.PayloadURL
 }
 
 // readToken reads the Authorization value that the flags name; empty when they name none.

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -56,16 +58,24 @@ func (a *App) up(cmd *cobra.Command, f upFlags) error {
 	if f.elasticsearch == "" && os.Getenv("ELASTICSEARCH_URL") != "" { //nolint:forbidigo // only a set variable adopts one
 		f.elasticsearch = settings.Indexer.ElasticsearchURL.Reveal()
 	}
+	if err := errors.Join(checkListen("--listen", f.listen), checkListen("--admin-listen", f.adminListen)); err != nil {
+		return err
+	}
 	tel, err := openTelemetry(cmd, f.adminListen, settings.Receiver.Telemetry)
 	if err != nil {
 		return err
 	}
-	return allinone.Run(cmd.Context(), allinone.Options{
+	defer context.AfterFunc(cmd.Context(), func() { fmt.Fprintln(a.Err, "… stopping") })()
+	err = allinone.Run(cmd.Context(), allinone.Options{
 		Dir: state.Dir(a.state), Listen: f.listen, Elasticsearch: f.elasticsearch, PublicURL: f.publicURL, Telemetry: tel,
 		Progress:  func(step string) { fmt.Fprintln(a.Err, "…", step) },
 		NoElastic: func(reason string) { fmt.Fprintln(a.Err, "… waiting until everything answers:", reason) },
 		Ready:     func(r state.Ready) { a.announce(r) },
 	}, settings)
+	if err == nil {
+		fmt.Fprintf(a.Err, "Stopped. The data stays in %s; `%s` goes on with it.\n", a.state, a.hint("up"))
+	}
+	return err
 }
 
 // openTelemetry binds the admin address. Without a setting the all-in-one takes a free port and logs only what a person
@@ -94,7 +104,7 @@ func (a *App) runCommand() *cobra.Command {
 		Short: "Run one service against an outside NATS and Elasticsearch",
 		Long: `Run one service against the NATS and Elasticsearch that the settings name. Streams must have been made with
 "sluice setup". "sluice run SERVICE --settings" prints the service's settings, --effective the values in force.`,
-		Args:      cobra.ExactArgs(1),
+		Args:      one(aService),
 		ValidArgs: []string{"receiver", "enricher", "indexer"},
 	}
 	var settings, effective, health bool

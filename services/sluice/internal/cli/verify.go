@@ -33,7 +33,7 @@ arrives, and that a body of 10 MiB gets through the proxy. The last two need the
 --token-stdin; that of the all-in-one's first endpoint is known) and store an empty delivery.`,
 		Example: "  sluice endpoint verify k3m9 --timeout 10m\n" +
 			"  sluice endpoint verify k3m9 --public-url https://logs.example.com --token-file ./token",
-		Args:              cobra.ExactArgs(1),
+		Args:              one(anEndpoint),
 		ValidArgsFunction: a.completeEndpoints,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.verify(cmd.Context(), args[0], o) },
 	}
