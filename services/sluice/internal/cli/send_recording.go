@@ -171,7 +171,15 @@ func (r *recording) write(w io.Writer) {
 		fmt.Fprintf(w, "%s\tnot sent: %s\n", r.File, r.Problem)
 		return
 	}
-	fmt.Fprintf(w, "%s\t%d elements, %d events, %d broken\n", r.File, r.Elements, r.Events, len(r.Broken))
+	name := r.File
+	if name == "-" {
+		name = "standard input"
+	}
+	fmt.Fprintf(w, "%s\t%s", name, counted(r.Events, "event"))
+	if len(r.Broken) > 0 {
+		fmt.Fprintf(w, ", and %s of %d that are no events:", counted(len(r.Broken), "element"), r.Elements)
+	}
+	fmt.Fprintln(w)
 	for i, flaw := range r.Broken {
 		if i == shownFlaws {
 			fmt.Fprintf(w, "\t… and %d more; --json shows all\n", len(r.Broken)-i)

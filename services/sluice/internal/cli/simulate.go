@@ -33,6 +33,7 @@ type simulateFlags struct {
 	cycles      int
 	wait        time.Duration
 	noProgress  bool
+	pause       pause
 }
 
 // simulation is what simulate prints.
@@ -90,6 +91,8 @@ func (f *simulateFlags) flags(cmd *cobra.Command) {
 	v.DurationVar(&f.step, "step", 0, "mean time between two events (default: the clock's, or 1s with --start)")
 	v.StringVar(&f.replay, "replay", "", "send the events of an equal --seed and --start again, in the order of their log_ids, as a log stream with a starting cursor does; --replay=TIME begins there")
 	v.Lookup("replay").NoOptDefVal = "start"
+	v.IntVar(&f.pause.after, "pause-after", 0, "with --pause-for: stand still after so many events")
+	v.DurationVar(&f.pause.lasts, "pause-for", 0, "stand still for so long, as a paused log stream does, then go on with what waited")
 	v.IntVar(&f.cycles, "cycles", 10, "give a delivery up after so many cycles of three attempts; 0 never does")
 	v.DurationVar(&f.wait, "wait-searchable", 0, "then wait so long until everything acknowledged is searchable")
 	v.BoolVar(&f.noProgress, "no-progress", false, "show no progress bar")
@@ -110,7 +113,7 @@ func (a *App) simulate(ctx context.Context, f simulateFlags) error {
 	if err != nil {
 		return err
 	}
-	p := &posting{opts: f.options(url, authorization), bar: a.newProgress(f.total(), "posting", f.noProgress)}
+	p := &posting{opts: f.options(url, authorization), pause: f.pause, bar: a.newProgress(f.total(), "posting", f.noProgress)}
 	if f.wait > 0 {
 		p.acked = map[string]struct{}{}
 	}

@@ -24,6 +24,30 @@ type posting struct {
 	acked  map[string]struct{} // log_ids; nil when nobody asks for them
 	ackAny bool
 	cancel context.CancelCauseFunc
+	pause  pause
+	silent error // why the last attempt got no answer
+}
+
+// pause lets a log stream stand still for a while, as one that was paused in Auth0's dashboard; zero for none.
+type pause struct {
+	after int // events
+	lasts time.Duration
+}
+
+// around stops the stream when source has yielded enough, and lets it go on later.
+func (p pause) around(source eventSource, stream *simulator.Stream) eventSource {
+	if p.lasts == 0 {
+		return source
+	}
+	yielded := 0
+	return func() (simulator.Event, bool) {
+		if yielded == p.after {
+			stream.Pause()
+			time.AfterFunc(p.lasts, stream.Resume)
+		}
+		yielded++
+		return source()
+	}
 }
 
 // run posts what source yields. The end of ctx ends the source; what is under way may still be answered.
@@ -38,8 +62,9 @@ func (p *posting) run(ctx context.Context, source eventSource) (simulator.Report
 	opts.OnResult = p.saw
 	stream, err := simulator.NewStream(opts)
 	if err != nil {
-		return simulator.Report{}, err
+		return simulator.Report{}, plain(err)
 	}
+	source = p.pause.around(source, stream)
 	report, err := stream.Run(patient, func() (simulator.Event, bool) {
 		if patient.Err() != nil || ctx.Err() != nil {
 			return simulator.Event{}, false
@@ -48,6 +73,9 @@ func (p *posting) run(ctx context.Context, source eventSource) (simulator.Report
 	})
 	if report.Unacked == 0 {
 		return report, nil // stopped between two deliveries
+	}
+	if errors.Is(err, simulator.ErrUndelivered) && p.silent != nil {
+		err = fmt.Errorf("%w; the last attempt got no answer: %w", err, p.silent)
 	}
 	return report, err
 }
@@ -60,6 +88,7 @@ func (p *posting) saw(r simulator.Result) {
 		p.remember(r.Events)
 		return
 	}
+	p.silent = r.Err
 	p.bar.describe(refusal(r.Status))
 	if hint(r.Status) != "" && !p.ackAny && r.Attempt >= maxAttempts {
 		p.cancel(fmt.Errorf("%w: %s", errRefused, refusal(r.Status)))
@@ -110,6 +139,11 @@ func hint(status int) string {
 	default:
 		return ""
 	}
+}
+
+// plain takes the steps of our own code off an error about a flag.
+func plain(err error) error {
+	return usageError(strings.TrimPrefix(err.Error(), "making the log stream: "))
 }
 
 // problem says in a person's words why a run did not get everything acknowledged; empty when it did.

@@ -15,6 +15,10 @@ import (
 // writeReport writes the figures of a run as rows of a table.
 func writeReport(w io.Writer, r simulator.Report) {
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	if r.Deliveries == 0 {
+		row("events", "none was sent")
+		return
+	}
 	row("events", "%d", r.Events)
 	if r.Duplicates > 0 || r.Disordered > 0 {
 		row("on purpose", "%d sent twice, %d held back", r.Duplicates, r.Disordered)
@@ -22,12 +26,12 @@ func writeReport(w io.Writer, r simulator.Report) {
 	row("acked", "%d", r.Acked)
 	row("unacked", "%d", r.Unacked)
 	row("refused attempts", "%s", refusals(r.Refused))
-	row("deliveries", "%d attempts, %d acknowledged, %s", r.Deliveries, r.AckedDeliveries, readable(r.Bytes))
+	row("deliveries", "%d acknowledged, %s, %s", r.AckedDeliveries, counted(r.Deliveries, "attempt"), readable(r.Bytes))
 	if r.AckedDeliveries > 0 {
 		l := r.Latency
 		row("latency", "p50 %s, p95 %s, p99 %s, max %s", short(l.P50), short(l.P95), short(l.P99), short(l.Max))
+		row("rate", "%.0f events/s over %s", r.EventsPerSecond(), short(r.Elapsed))
 	}
-	row("rate", "%.0f events/s over %s", r.EventsPerSecond(), short(r.Elapsed))
 }
 
 // refusals lists answers other than 2xx with their numbers and what they mean.
@@ -51,7 +55,7 @@ func short(d time.Duration) time.Duration {
 	case d >= time.Second:
 		return d.Round(10 * time.Millisecond)
 	default:
-		return d.Round(10 * time.Microsecond)
+		return d.Round(100 * time.Microsecond)
 	}
 }
 

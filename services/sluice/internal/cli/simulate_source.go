@@ -18,6 +18,9 @@ func (f *simulateFlags) source() (source eventSource, start time.Time, err error
 	if f.count < 0 {
 		return nil, start, fmt.Errorf("--count %d: give the number of events, or 0 to go on until Ctrl-C", f.count)
 	}
+	if f.pause.after < 0 || f.pause.lasts < 0 {
+		return nil, start, errors.New("--pause-after and --pause-for cannot be negative")
+	}
 	if f.step < 0 {
 		return nil, start, fmt.Errorf("--step %s: time goes forward only", f.step)
 	}
