@@ -22,6 +22,7 @@ const (
 type Bucket struct {
 	kv   jetstream.KeyValue
 	name string
+	back *bell
 }
 
 // Entry is one key's value; Deleted entries carry no value.
@@ -69,7 +70,7 @@ func (c *Conn) Bucket(ctx context.Context, name string) (*Bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening bucket %s (was `sluice setup` run?): %w", name, classify(err))
 	}
-	return &Bucket{kv: kv, name: name}, nil
+	return &Bucket{kv: kv, name: name, back: c.back}, nil
 }
 
 // Get returns a key's entry; ErrNotFound when there is none.
@@ -114,8 +115,9 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 }
 
 // Watch calls each for every present entry that matches pattern, then ready once, then each again for every change
-// until ctx ends. pattern follows NATS: `*` for one part, `>` for the rest.
+// until ctx ends. It fails when the connection was lost in between, since changes may have been missed. pattern follows NATS: `*` for one part, `>` for the rest.
 func (b *Bucket) Watch(ctx context.Context, pattern string, each func(Entry), ready func()) error {
+	back := b.back.listen()
 	w, err := b.kv.Watch(ctx, pattern)
 	if err != nil {
 		return fmt.Errorf("watching bucket %s: %w", b.name, classify(err))
@@ -125,6 +127,8 @@ func (b *Bucket) Watch(ctx context.Context, pattern string, each func(Entry), re
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-back:
+			return fmt.Errorf("watching bucket %s: the connection was lost in between: %w", b.name, ErrAway)
 		case e, open := <-w.Updates():
 			switch {
 			case !open && ctx.Err() != nil: // the end of ctx closes the updates, too

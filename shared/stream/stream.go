@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -38,9 +39,30 @@ type Config struct {
 
 // Conn is one connection to JetStream. It is safe for concurrent use and reconnects for ever.
 type Conn struct {
-	nc  *nats.Conn
-	js  jetstream.JetStream
-	log *slog.Logger
+	nc   *nats.Conn
+	js   jetstream.JetStream
+	log  *slog.Logger
+	back *bell
+}
+
+// bell rings when a lost connection is back. What the server pushed to us, such as a watch, has then ended silently.
+type bell struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+// listen returns a channel that closes at the next ring.
+func (b *bell) listen() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ch
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	close(b.ch)
+	b.ch = make(chan struct{})
 }
 
 // Open connects and verifies that acknowledged means on disk. name shows in the server's connection list.
@@ -48,7 +70,8 @@ func Open(ctx context.Context, name string, cfg Config, log *slog.Logger) (*Conn
 	if err := proveDurable(ctx, cfg); err != nil {
 		return nil, err
 	}
-	nc, err := dial(ctx, name, cfg, log)
+	back := &bell{ch: make(chan struct{})}
+	nc, err := dial(ctx, name, cfg, log, back)
 	if err != nil {
 		return nil, err
 	}
@@ -57,10 +80,10 @@ func Open(ctx context.Context, name string, cfg Config, log *slog.Logger) (*Conn
 		nc.Close()
 		return nil, fmt.Errorf("opening jetstream: %w", err)
 	}
-	return &Conn{nc: nc, js: js, log: log}, nil
+	return &Conn{nc: nc, js: js, log: log, back: back}, nil
 }
 
-func dial(ctx context.Context, name string, cfg Config, log *slog.Logger) (*nats.Conn, error) {
+func dial(ctx context.Context, name string, cfg Config, log *slog.Logger, back *bell) (*nats.Conn, error) {
 	opts := []nats.Option{
 		nats.Name("sluice-" + name), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(200*time.Millisecond, time.Second), nats.ReconnectBufSize(-1),
@@ -70,7 +93,10 @@ func dial(ctx context.Context, name string, cfg Config, log *slog.Logger) (*nats
 				log.WarnContext(ctx, "nats connection lost", "error", err)
 			}
 		}),
-		nats.ReconnectHandler(func(*nats.Conn) { log.InfoContext(ctx, "nats connection back") }),
+		nats.ReconnectHandler(func(*nats.Conn) {
+			log.InfoContext(ctx, "nats connection back")
+			back.ring()
+		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			log.WarnContext(ctx, "nats reported an error", "error", err)
 		}),

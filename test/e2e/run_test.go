@@ -26,7 +26,7 @@ func TestMakeRunShowsSearchableEventsAndStopsCleanly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command(filepath.Join(harness.Root(t), "scripts", "run.sh"), "--listen", "127.0.0.1:0") //nolint:noctx // interrupted below
+		cmd := exec.Command(filepath.Join(harness.Root(t), "scripts", "run.sh"), "--listen", "127.0.0.1:0")
 		cmd.Env = append(os.Environ(), "STATE="+state, "COUNT=200", "SLUICE="+harness.Binary(t, "sluice"))
 		cmd.Stdout, cmd.Stderr = out, out
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -33,7 +33,7 @@ func start(t *testing.T, env []string, program string, args ...string) *process 
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.cmd = exec.Command(program, args...) //nolint:noctx // our own program; the test ends it
+	p.cmd = exec.Command(program, args...)
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(os.Environ(), env...), log, log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
