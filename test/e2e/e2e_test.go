@@ -157,10 +157,10 @@ func TestFiveCrashesUnderLoadLoseAndDoubleNothing(t *testing.T) {
 	ledger, tn := harness.NewLedger(), tenant(t)
 	for crash := range 5 {
 		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
+		done, batch := make(chan struct{}), 1+rng.IntN(100)
 		go func() {
 			defer close(done)
-			load(ctx, t, i, simulator.StreamOptions{Batch: 1 + rng.IntN(100), Concurrency: 8, OnResult: ledger.Note}, func() (simulator.Event, bool) { return tn.Next(), true })
+			load(ctx, t, i, simulator.StreamOptions{Batch: batch, Concurrency: 8, OnResult: ledger.Note}, func() (simulator.Event, bool) { return tn.Next(), true })
 		}()
 		pause := time.Duration(300+rng.IntN(1500)) * time.Millisecond
 		<-time.After(pause)
