@@ -5,6 +5,7 @@ package enricher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -24,8 +25,10 @@ import (
 
 // The settings that all services share, under the names they have in Config.
 type (
+	// Telemetry is logs, metrics and health.
 	Telemetry = telemetry.Config
-	Stream    = stream.Config
+	// Stream is where NATS is.
+	Stream = stream.Config
 )
 
 // Config is the enricher's settings.
@@ -40,10 +43,26 @@ type Own struct {
 	Workers      int           `split_words:"true" default:"2" desc:"messages enriched at once"`
 	Held         config.Bytes  `split_words:"true" default:"24MiB" desc:"bytes of messages held at once"`
 	MaxBody      config.Bytes  `split_words:"true" default:"32MiB" desc:"largest delivery after decompression; not below the receiver's"`
-	PartBytes    config.Bytes  `split_words:"true" default:"4MiB" desc:"largest message of documents"`
+	PartBytes    config.Bytes  `split_words:"true" default:"4MiB" desc:"where messages of documents are cut; a larger document gets one of its own"`
 	KeepOriginal bool          `split_words:"true" default:"true" desc:"keep the event as received in event.original, not searchable"`
 	ReplayMargin time.Duration `split_words:"true" default:"24h" desc:"how long finished deliveries stay in the stream, room permitting"`
 	Grace        time.Duration `split_words:"true" default:"10s" desc:"time for a clean stop"`
+}
+
+// minMessage is the smallest max_payload of a NATS server that we can work with, in bytes.
+const minMessage = 256 << 10
+
+// check refuses settings with which nothing could ever be enriched.
+func (o Own) check() error {
+	switch {
+	case o.Workers < 1:
+		return fmt.Errorf("setting ENRICHER_WORKERS: %d, but at least 1 is needed", o.Workers)
+	case o.MaxBody < 1<<20:
+		return fmt.Errorf("setting ENRICHER_MAX_BODY: %s would set whole deliveries aside; use the receiver's limit, at least 1MiB", o.MaxBody)
+	case o.Grace <= 0:
+		return fmt.Errorf("setting ENRICHER_GRACE: %s is no time to stop in; use some seconds", o.Grace)
+	}
+	return nil
 }
 
 // Run enriches until ctx ends, then finishes what it holds.
@@ -52,20 +71,34 @@ type Own struct {
 //	     ▲                    └─────▶ DEAD_LETTERS
 //	     └─ janitor
 func Run(ctx context.Context, cfg Config, tel *telemetry.Telemetry) error {
+	if err := cfg.check(); err != nil {
+		return err
+	}
 	conn, err := stream.Open(ctx, "enricher", cfg.Stream, tel.Log)
 	if err != nil {
-		return err
+		return unlessStopped(ctx, err)
 	}
 	group, err := assemble(ctx, cfg, tel, conn)
 	if err != nil {
 		conn.Close()
-		return err
+		return unlessStopped(ctx, err)
 	}
 	context.AfterFunc(ctx, tel.Stopping)
 	return group.Run(ctx, cfg.Grace)
 }
 
+// unlessStopped forgets why a start failed when it failed because it was to end.
+func unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // the stop is what was wanted
+	}
+	return err
+}
+
 func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *stream.Conn) (*lifecycle.Group, error) {
+	if have := conn.MaxPayload(); have < minMessage {
+		return nil, fmt.Errorf("the NATS server takes messages of %d bytes at most: set its max_payload to 8MB (at least %d)", have, minMessage)
+	}
 	registry, err := endpoint.Open(ctx, conn)
 	if err != nil {
 		return nil, err

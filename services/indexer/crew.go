@@ -3,6 +3,7 @@ package indexer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -16,15 +17,20 @@ import (
 	"github.com/sluicelog/sluice/shared/telemetry"
 )
 
-// crew keeps one pool of workers per namespace, and starts one when a namespace appears.
-type crew struct {
+// gear is what a crew works with.
+type gear struct {
 	cfg       Config
 	conn      *stream.Conn
-	cluster   *elastic.Client
+	target    target
 	directory *endpoint.Directory
 	writer    *bulk.Writer
 	tel       *telemetry.Telemetry
-	alarm     *telemetry.Throttle
+}
+
+// crew keeps one pool of workers per namespace, and starts one when a namespace appears.
+type crew struct {
+	gear
+	alarm *telemetry.Throttle
 
 	quit  chan struct{}
 	once  sync.Once
@@ -32,12 +38,13 @@ type crew struct {
 	mu    sync.Mutex
 	pools map[string]*stream.Pool
 	boxes map[string]*stream.Inbox
+	stuck map[string]error // namespaces that could not be taken up, and why
 }
 
-func newCrew(cfg Config, conn *stream.Conn, cluster *elastic.Client, d *endpoint.Directory, w *bulk.Writer, tel *telemetry.Telemetry) *crew {
+func newCrew(g gear) *crew {
 	return &crew{
-		cfg: cfg, conn: conn, cluster: cluster, directory: d, writer: w, tel: tel, alarm: telemetry.NewThrottle(tel.Log, 10*time.Second),
-		quit: make(chan struct{}), pools: map[string]*stream.Pool{}, boxes: map[string]*stream.Inbox{},
+		gear: g, alarm: telemetry.NewThrottle(g.tel.Log, 10*time.Second), quit: make(chan struct{}),
+		pools: map[string]*stream.Pool{}, boxes: map[string]*stream.Inbox{}, stuck: map[string]error{},
 	}
 }
 
@@ -46,81 +53,104 @@ const again = time.Second
 
 // run takes up namespaces until stop.
 func (c *crew) run(ctx context.Context) error {
+	defer c.wg.Wait()
+	setup, cancel := context.WithCancel(ctx) // ends with quit; the pools have a stop of their own
+	defer cancel()
+	go func() {
+		select {
+		case <-c.quit:
+			cancel()
+		case <-setup.Done():
+		}
+	}()
 	for {
 		names, changed := c.directory.Namespaces()
-		retry := c.takeUp(ctx, names)
+		retry := c.takeUp(ctx, setup, names)
 		select {
 		case <-changed:
 		case <-retry:
-		case <-c.quit:
-			c.wg.Wait()
-			return nil
-		case <-ctx.Done():
-			c.wg.Wait()
+		case <-setup.Done():
 			return nil
 		}
 	}
 }
 
 // takeUp starts what is not running yet; the channel fires when something has to be tried again.
-func (c *crew) takeUp(ctx context.Context, names []string) <-chan time.Time {
-	failed := false
+func (c *crew) takeUp(ctx, setup context.Context, names []string) <-chan time.Time {
+	var retry <-chan time.Time
 	for _, name := range names {
 		c.mu.Lock()
 		running := c.pools[name] != nil
 		c.mu.Unlock()
-		if running {
+		if running || setup.Err() != nil {
 			continue
 		}
-		if err := c.open(ctx, name); err != nil {
-			failed = true
-			c.alarm.Log(ctx, slog.LevelWarn, name, "a namespace cannot be indexed yet", slog.String("namespace", name), slog.String("error", err.Error()))
+		inbox, err := c.open(setup, name)
+		if err == nil {
+			c.start(ctx, name, inbox)
+			continue
 		}
+		c.refused(setup, name, err)
+		retry = time.After(again)
 	}
-	if failed {
-		return time.After(again)
-	}
-	return nil
+	return retry
 }
 
-// open prepares a namespace and starts its workers. No document is sent before its template is there.
-func (c *crew) open(ctx context.Context, name string) error {
+// open prepares a namespace. No document is sent before its template is there.
+func (c *crew) open(ctx context.Context, name string) (*stream.Inbox, error) {
 	inbox, err := c.conn.Inbox(ctx, stream.Documents, stream.Indexer(name), int(c.cfg.Held))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := c.ensureTemplate(ctx, name); err != nil {
-		return err
-	}
+	limit, cancel := context.WithTimeout(ctx, c.cfg.BulkTimeout)
+	defer cancel()
+	return inbox, c.target.ensureTemplate(limit, name)
+}
+
+// start sets workers to a namespace, unless the crew is stopping.
+func (c *crew) start(ctx context.Context, name string, inbox *stream.Inbox) {
 	want := stream.Want{Bytes: int(c.cfg.BulkBytes), Count: c.cfg.BulkMessages, Age: c.cfg.BulkAge}
 	pool := stream.NewPool(inbox, c.cfg.Workers, want, c.writer.Write)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	select {
 	case <-c.quit:
-		return nil
+		return
 	default:
 	}
 	c.pools[name], c.boxes[name] = pool, inbox
-	c.wg.Go(func() { _ = pool.Run(ctx) })
+	delete(c.stuck, name)
+	c.wg.Go(func() { _ = pool.Run(ctx) }) // never fails
 	c.tel.Log.LogAttrs(ctx, slog.LevelInfo, "indexing", slog.String("namespace", name))
-	return nil
 }
 
-// ensureTemplate writes the namespace's index template, or finds it there where we may not write it.
-func (c *crew) ensureTemplate(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.BulkTimeout)
-	defer cancel()
-	_, err := c.cluster.SetupNamespace(ctx, name, c.cfg.Index)
-	if err == nil || errors.Is(err, elastic.ErrForeign) {
-		return err
+// refused notes that a namespace cannot be indexed yet; waiting helps only where Elasticsearch or NATS is away.
+func (c *crew) refused(ctx context.Context, name string, err error) {
+	if ctx.Err() != nil {
+		return
 	}
-	if status := elastic.Status(err); status == 401 || status == 403 {
-		if there, lookErr := c.cluster.HasNamespace(ctx, name); lookErr == nil && there {
-			return nil
-		}
+	c.mu.Lock()
+	c.stuck[name] = err
+	c.mu.Unlock()
+	level := slog.LevelWarn
+	if elastic.Status(err) != 0 || errors.Is(err, elastic.ErrForeign) || errors.Is(err, stream.ErrNotFound) {
+		level = slog.LevelError
 	}
-	return err
+	c.alarm.Log(ctx, level, name, "a namespace cannot be indexed yet", slog.String("namespace", name), slog.String("error", err.Error()))
+}
+
+// ready is the readiness probe: every namespace has been taken up and its consumer answers.
+func (c *crew) ready(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var errs []error
+	for name, err := range c.stuck {
+		errs = append(errs, fmt.Errorf("namespace %s: %w", name, err))
+	}
+	for _, inbox := range c.boxes {
+		errs = append(errs, inbox.Failure())
+	}
+	return errors.Join(errs...)
 }
 
 // stop ends all pools at once.

@@ -4,6 +4,7 @@ package indexer
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/sluicelog/sluice/services/indexer/internal/bulk"
@@ -19,8 +20,11 @@ import (
 
 // The settings that all services share, under the names they have in Config.
 type (
-	Telemetry     = telemetry.Config
-	Stream        = stream.Config
+	// Telemetry is logs, metrics and health.
+	Telemetry = telemetry.Config
+	// Stream is where NATS is.
+	Stream = stream.Config
+	// Elasticsearch is where Elasticsearch is.
 	Elasticsearch = elastic.Config
 )
 
@@ -48,23 +52,52 @@ type Own struct {
 	Grace        time.Duration `split_words:"true" default:"10s" desc:"time for a clean stop"`
 }
 
+// check refuses settings with which nothing could ever be indexed.
+func (o Own) check() error {
+	switch {
+	case o.Workers < 1:
+		return fmt.Errorf("setting INDEXER_WORKERS: %d, but at least 1 is needed", o.Workers)
+	case o.BulkMessages < 1:
+		return fmt.Errorf("setting INDEXER_BULK_MESSAGES: %d, but at least 1 is needed", o.BulkMessages)
+	case o.BulkTimeout < time.Second:
+		return fmt.Errorf("setting INDEXER_BULK_TIMEOUT: %s is too short for any answer; use 60s, at least 1s", o.BulkTimeout)
+	case o.Grace <= 0:
+		return fmt.Errorf("setting INDEXER_GRACE: %s is no time to stop in; use some seconds", o.Grace)
+	}
+	return nil
+}
+
+// headerRoom is what the headers of a dead letter may take of the server's largest message, in bytes.
+const headerRoom = 64 << 10
+
 // Run indexes until ctx ends, then finishes what it holds.
 //
 //	DOCUMENTS ─▶ inbox (per namespace) ─▶ workers ─▶ Elasticsearch
 //	     ▲                                   └─────▶ DEAD_LETTERS
 //	     └─ janitor
 func Run(ctx context.Context, cfg Config, tel *telemetry.Telemetry) error {
+	if err := cfg.check(); err != nil {
+		return err
+	}
 	conn, err := stream.Open(ctx, "indexer", cfg.Stream, tel.Log)
 	if err != nil {
-		return err
+		return unlessStopped(ctx, err)
 	}
 	group, err := assemble(ctx, cfg, tel, conn)
 	if err != nil {
 		conn.Close()
-		return err
+		return unlessStopped(ctx, err)
 	}
 	context.AfterFunc(ctx, tel.Stopping)
 	return group.Run(ctx, cfg.Grace)
+}
+
+// unlessStopped forgets why a start failed when it failed because it was to end.
+func unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // the stop is what was wanted
+	}
+	return err
 }
 
 func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *stream.Conn) (*lifecycle.Group, error) {
@@ -78,10 +111,14 @@ func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *s
 	}
 	directory := registry.Follow(tel.Log)
 	metrics := bulk.NewMetrics(tel.Metrics)
-	writer := bulk.New(bulk.Parts{Cluster: cluster, Letters: deadletter.Open(conn), Metrics: metrics, Log: tel.Log, Timeout: cfg.BulkTimeout})
-	crew := newCrew(cfg, conn, cluster, directory, writer, tel)
+	target := target{Client: cluster, index: cfg.Index}
+	writer := bulk.New(bulk.Parts{
+		Cluster: target, Letters: deadletter.Open(conn), MaxLetter: conn.MaxPayload() - headerRoom, Metrics: metrics, Log: tel.Log, Timeout: cfg.BulkTimeout,
+	})
+	crew := newCrew(gear{cfg: cfg, conn: conn, target: target, directory: directory, writer: writer, tel: tel})
 	tel.Check("stream", conn.Ready)
 	tel.Check("elasticsearch", cluster.Ready)
+	tel.Check("namespaces", crew.ready)
 	tel.Metrics.MustRegister(crew.oldest())
 	group := &lifecycle.Group{}
 	group.Add("stream", nil, conn.Drain)

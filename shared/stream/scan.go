@@ -29,12 +29,19 @@ type Range struct {
 // Scan yields the messages of a stream in order, up to the last one present at the start, and takes nothing away.
 func (c *Conn) Scan(ctx context.Context, stream string, r Range) iter.Seq2[Stored, error] {
 	return func(yield func(Stored, error) bool) {
-		messages, pending, err := c.openScan(ctx, stream, r)
+		consumer, err := c.openScan(ctx, stream, r)
 		if err != nil {
 			yield(Stored{}, fmt.Errorf("scanning %s: %w", stream, classify(err)))
 			return
 		}
+		defer c.forget(ctx, stream, consumer)
+		pending := consumer.CachedInfo().NumPending
 		if pending == 0 {
+			return
+		}
+		messages, err := consumer.Messages()
+		if err != nil {
+			yield(Stored{}, fmt.Errorf("scanning %s: %w", stream, classify(err)))
 			return
 		}
 		defer messages.Stop()
@@ -51,8 +58,21 @@ func (c *Conn) Scan(ctx context.Context, stream string, r Range) iter.Seq2[Store
 	}
 }
 
-func (c *Conn) openScan(ctx context.Context, stream string, r Range) (jetstream.MessagesContext, uint64, error) {
-	cfg := jetstream.OrderedConsumerConfig{HeadersOnly: r.HeadersOnly, DeliverPolicy: jetstream.DeliverAllPolicy}
+// forget removes the consumer of a scan. Left alone it would count against the server's limit until it is old enough to
+// go, and a few hundred scans in a row would be refused.
+func (c *Conn) forget(ctx context.Context, stream string, consumer jetstream.Consumer) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if info := consumer.CachedInfo(); info != nil { // nil while a lost one is made anew
+		_ = c.js.DeleteConsumer(ctx, stream, info.Name) // else the server does it after scanIdle
+	}
+}
+
+// scanIdle is how long the server keeps the consumer of a scan that nobody reads from.
+const scanIdle = time.Minute
+
+func (c *Conn) openScan(ctx context.Context, stream string, r Range) (jetstream.Consumer, error) {
+	cfg := jetstream.OrderedConsumerConfig{HeadersOnly: r.HeadersOnly, DeliverPolicy: jetstream.DeliverAllPolicy, InactiveThreshold: scanIdle}
 	if r.Subject != "" {
 		cfg.FilterSubjects = []string{r.Subject}
 	}
@@ -62,16 +82,7 @@ func (c *Conn) openScan(ctx context.Context, stream string, r Range) (jetstream.
 	case r.From > 0:
 		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, r.From
 	}
-	consumer, err := c.js.OrderedConsumer(ctx, stream, cfg)
-	if err != nil {
-		return nil, 0, err
-	}
-	pending := consumer.CachedInfo().NumPending
-	if pending == 0 {
-		return nil, 0, nil
-	}
-	messages, err := consumer.Messages()
-	return messages, pending, err
+	return c.js.OrderedConsumer(ctx, stream, cfg)
 }
 
 func stored(raw jetstream.Msg) Stored {

@@ -8,7 +8,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
+	"github.com/sluicelog/sluice/shared/period"
 	"github.com/sluicelog/sluice/shared/stream"
 )
 
@@ -16,6 +19,7 @@ import (
 type document struct {
 	lines   []byte // both lines with their newlines
 	index   string
+	id      string
 	message *pending
 	tries   int
 }
@@ -26,26 +30,42 @@ type pending struct {
 	left    int
 }
 
-// The action line is ours (the enricher writes it), so its form is fixed.
+// The only form of an action line: the enricher writes it. Anything else could spoil a whole request, or reach an index
+// that is not ours.
 const (
 	actionHead   = `{"create":{"_index":"`
 	actionMiddle = `","_id":"`
+	actionTail   = "\"}}\n"
 )
 
 // errMessage says that a message is no message of documents.
 var errMessage = errors.New("bad_message")
 
-// schemaHeader names the version of a message of documents; schema is the one this build reads.
+// Headers of a message of documents: its version, and how many documents it holds. schema is the version this build
+// reads.
 const (
 	schemaHeader = "Sluice-Schema"
+	countHeader  = "Sluice-Count"
 	schema       = "1"
 )
 
 // parse takes a message apart.
 func parse(m *stream.Message) ([]*document, error) {
 	if v := m.Header[schemaHeader]; v != schema {
-		return nil, fmt.Errorf("%w: its version is %q, this build reads %s", errMessage, v, schema)
+		return nil, fmt.Errorf("%w: its version is %.64q, this build reads %s", errMessage, v, schema)
 	}
+	docs, err := split(m)
+	if err != nil {
+		return nil, err
+	}
+	if want := m.Header[countHeader]; want != strconv.Itoa(len(docs)) || len(docs) == 0 {
+		return nil, fmt.Errorf("%w: it says it has %.64q documents and has %d", errMessage, want, len(docs))
+	}
+	return docs, nil
+}
+
+// split cuts a message into its documents.
+func split(m *stream.Message) ([]*document, error) {
 	var docs []*document
 	p := &pending{message: m}
 	index := ""
@@ -55,31 +75,42 @@ func parse(m *stream.Message) ([]*document, error) {
 		if head < 1 || body < 1 {
 			return nil, fmt.Errorf("%w: document %d is not whole", errMessage, len(docs)+1)
 		}
-		name, err := indexOf(rest[:head])
-		if err != nil {
-			return nil, fmt.Errorf("%w: document %d: %w", errMessage, len(docs)+1, err)
+		name, id, ok := names(rest[:head])
+		if !ok {
+			return nil, fmt.Errorf("%w: document %d has no create action of ours: %.100q", errMessage, len(docs)+1, rest[:head])
 		}
 		if string(name) != index {
 			index = string(name)
+			if namespace, _, ok := period.Split(index); !ok || stream.SubjectDocuments(namespace) != m.Subject || strings.ToLower(index) != index {
+				return nil, fmt.Errorf("%w: document %d goes to index %s, but came on %s", errMessage, len(docs)+1, index, m.Subject)
+			}
 		}
-		docs = append(docs, &document{lines: rest[: head+body : head+body], index: index, message: p})
+		docs = append(docs, &document{lines: rest[: head+body : head+body], index: index, id: string(id), message: p})
 		rest = rest[head+body:]
 	}
 	p.left = len(docs)
 	return docs, nil
 }
 
-// indexOf reads the index of an action line.
-func indexOf(line []byte) ([]byte, error) {
-	rest, ok := bytes.CutPrefix(line, []byte(actionHead))
-	if !ok {
-		return nil, errors.New("its first line is no create action")
+// names reads index and id of an action line.
+func names(line []byte) (index, id []byte, ok bool) {
+	rest, begun := bytes.CutPrefix(line, []byte(actionHead))
+	index, rest, parted := bytes.Cut(rest, []byte(actionMiddle))
+	id, ended := bytes.CutSuffix(rest, []byte(actionTail))
+	return index, id, begun && parted && ended && plain(index) && plain(id)
+}
+
+// maxName bounds the names of an action line, in bytes; Elasticsearch takes 255 for an index and 512 for an id.
+const maxName = 200
+
+// plain reports whether a name needs no quoting anywhere.
+func plain(name []byte) bool {
+	for _, c := range name {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
+			return false
+		}
 	}
-	name, _, ok := bytes.Cut(rest, []byte(actionMiddle))
-	if !ok {
-		return nil, errors.New("its action names no index and id")
-	}
-	return name, nil
+	return len(name) > 0 && len(name) <= maxName
 }
 
 // join makes one request body.
@@ -93,11 +124,4 @@ func join(docs []*document) []byte {
 		body = append(body, d.lines...)
 	}
 	return body
-}
-
-// idOf reads the document id of an action line that parse has accepted.
-func idOf(lines []byte) string {
-	_, rest, _ := bytes.Cut(lines, []byte(actionMiddle))
-	id, _, _ := bytes.Cut(rest, []byte{'"'})
-	return string(id)
 }

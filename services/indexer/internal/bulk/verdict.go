@@ -63,7 +63,7 @@ func reason(status int) string {
 // needsPerson reports whether waiting alone will not help.
 func needsPerson(status int) bool {
 	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest:
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest, http.StatusRequestEntityTooLarge:
 		return true
 	}
 	return false

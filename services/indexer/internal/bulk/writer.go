@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/sluicelog/sluice/shared/deadletter"
 	"github.com/sluicelog/sluice/shared/elastic"
+	"github.com/sluicelog/sluice/shared/period"
 	"github.com/sluicelog/sluice/shared/stream"
 	"github.com/sluicelog/sluice/shared/telemetry"
 )
@@ -31,11 +33,12 @@ type box interface {
 
 // Parts are what a Writer works with.
 type Parts struct {
-	Cluster cluster
-	Letters box
-	Metrics *Metrics
-	Log     *slog.Logger
-	Timeout time.Duration // of one request
+	Cluster   cluster
+	Letters   box
+	MaxLetter int // bytes that a dead letter may hold
+	Metrics   *Metrics
+	Log       *slog.Logger
+	Timeout   time.Duration // of one request
 }
 
 // Writer writes batches. It is safe for concurrent use.
@@ -58,14 +61,11 @@ func (w *Writer) Write(ctx context.Context, batch []*stream.Message) {
 	var docs []*document
 	for _, m := range batch {
 		parsed, err := parse(m)
-		switch {
-		case err != nil:
+		if err != nil {
 			w.poison(ctx, m, err)
-		case len(parsed) == 0:
-			m.Done()
-		default:
-			docs = append(docs, parsed...)
+			continue
 		}
+		docs = append(docs, parsed...)
 	}
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 15*time.Second
@@ -102,17 +102,17 @@ func giveBack(docs []*document) {
 func (w *Writer) round(ctx context.Context, docs []*document) []*document {
 	limit, cancel := context.WithTimeout(ctx, w.p.Timeout)
 	defer cancel()
-	if err := w.ensure(limit, docs); err != nil {
-		w.waits(ctx, elastic.Status(err), len(docs), err)
-		return docs
+	docs, left := w.ready(limit, docs)
+	if len(docs) == 0 {
+		return left
 	}
 	begin := time.Now()
 	items, err := w.p.Cluster.Bulk(limit, join(docs), len(docs))
 	w.p.Metrics.bulk(len(docs), time.Since(begin), err)
 	if err != nil {
-		return w.refused(ctx, docs, err)
+		return append(left, w.refused(ctx, docs, err)...)
 	}
-	return w.settle(ctx, docs, items, begin)
+	return append(left, w.settle(ctx, docs, items, begin)...)
 }
 
 // refused handles an answer to the request as a whole: too large a body is halved, everything else waits.
@@ -121,37 +121,51 @@ func (w *Writer) refused(ctx context.Context, docs []*document, err error) []*do
 	if status == http.StatusRequestEntityTooLarge && len(docs) > 1 {
 		half := len(docs) / 2
 		left := w.round(ctx, docs[:half])
-		return append(left[:len(left):len(left)], w.round(ctx, docs[half:])...)
+		return slices.Concat(left, w.round(ctx, docs[half:]))
 	}
 	w.waits(ctx, status, len(docs), err)
 	return docs
 }
 
-// ensure creates the indices that docs go to, once each.
-func (w *Writer) ensure(ctx context.Context, docs []*document) error {
-	last := ""
+// ready parts docs into those whose index exists and those whose index cannot be made yet. It creates indices, once each.
+func (w *Writer) ready(ctx context.Context, docs []*document) (ready, left []*document) {
+	missing := map[string]bool{} // by index, as far as we have looked
 	for _, d := range docs {
-		if d.index == last {
-			continue
+		lacks, looked := missing[d.index]
+		if !looked {
+			err := w.ensure(ctx, d.index)
+			if lacks = err != nil; lacks {
+				w.waits(ctx, elastic.Status(err), len(docs), err)
+			}
+			missing[d.index] = lacks
 		}
-		last = d.index
-		w.mu.Lock()
-		known := w.known[d.index]
-		w.mu.Unlock()
-		if known {
-			continue
+		if lacks {
+			left = append(left, d)
+		} else {
+			ready = append(ready, d)
 		}
-		created, err := w.p.Cluster.EnsureIndex(ctx, d.index)
-		if err != nil {
-			return err
-		}
-		if created {
-			w.p.Log.LogAttrs(ctx, slog.LevelInfo, "index created", slog.String("index", d.index))
-		}
-		w.mu.Lock()
-		w.known[d.index] = true
-		w.mu.Unlock()
 	}
+	return ready, left
+}
+
+// ensure creates an index unless it is known to exist.
+func (w *Writer) ensure(ctx context.Context, index string) error {
+	w.mu.Lock()
+	known := w.known[index]
+	w.mu.Unlock()
+	if known {
+		return nil
+	}
+	created, err := w.p.Cluster.EnsureIndex(ctx, index)
+	if err != nil {
+		return err
+	}
+	if created {
+		w.p.Log.LogAttrs(ctx, slog.LevelInfo, "index created", slog.String("index", index))
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.known[index] = true
 	return nil
 }
 
@@ -208,12 +222,14 @@ func (w *Writer) bury(ctx context.Context, d *document, cause *elastic.Cause) bo
 }
 
 func (w *Writer) put(ctx context.Context, l *deadletter.Letter) bool {
-	_, err := w.p.Letters.Put(ctx, l)
+	added, err := w.p.Letters.Put(ctx, l)
 	if err != nil {
 		w.alarm.Log(ctx, slog.LevelError, "letters", "a dead letter cannot be stored; its document waits", slog.String("error", err.Error()))
 		return false
 	}
-	w.p.Metrics.dead.WithLabelValues(l.Reason).Inc()
+	if added {
+		w.p.Metrics.dead.WithLabelValues(l.Reason).Inc()
+	}
 	return true
 }
 
@@ -221,38 +237,44 @@ func (w *Writer) put(ctx context.Context, l *deadletter.Letter) bool {
 func letterOf(d *document) *deadletter.Letter {
 	_, source, _ := bytes.Cut(d.lines, []byte{'\n'})
 	var doc struct {
-		DataStream struct {
-			Namespace string `json:"namespace"`
-		} `json:"data_stream"`
 		Sluice struct {
 			Endpoint string `json:"endpoint"`
 			Delivery string `json:"delivery"`
 			Item     int    `json:"item"`
 		} `json:"sluice"`
 	}
-	_ = json.Unmarshal(source, &doc) // what cannot be read stays empty; the document itself is in the letter
+	_ = json.Unmarshal(source, &doc)         // what cannot be read stays empty; the document itself is in the letter
+	namespace, _, _ := period.Split(d.index) // checked by parse
 	m := d.message.message
 	if doc.Sluice.Delivery == "" {
 		doc.Sluice.Delivery = fmt.Sprintf("documents-%d", m.Sequence)
 	}
 	return &deadletter.Letter{
-		Stage: deadletter.StageIndexer, FirstSeen: m.Stored, Endpoint: doc.Sluice.Endpoint, Namespace: doc.DataStream.Namespace,
-		Delivery: doc.Sluice.Delivery, Key: idOf(d.lines), Item: doc.Sluice.Item, Origin: fmt.Sprintf("%s:%d", stream.Documents, m.Sequence), Body: d.lines,
+		Stage: deadletter.StageIndexer, FirstSeen: m.Stored, Endpoint: doc.Sluice.Endpoint, Namespace: namespace,
+		Delivery: doc.Sluice.Delivery, Key: d.id, Item: doc.Sluice.Item, Origin: fmt.Sprintf("%s:%d", stream.Documents, m.Sequence), Body: d.lines,
 	}
 }
 
-// poison sets a whole message aside that is none of the enricher's.
+// poison sets a whole message aside that is none of the enricher's, in pieces where it is larger than a letter may be.
 func (w *Writer) poison(ctx context.Context, m *stream.Message, err error) {
-	l := &deadletter.Letter{
+	l := deadletter.Letter{
 		Stage: deadletter.StageIndexer, Reason: errMessage.Error(), Detail: err.Error(), Attempts: m.Delivered, FirstSeen: m.Stored,
-		Delivery: fmt.Sprintf("documents-%d", m.Sequence), Key: fmt.Sprintf("documents-%d", m.Sequence),
-		Origin: fmt.Sprintf("%s:%d", stream.Documents, m.Sequence), Body: m.Data,
+		Delivery: fmt.Sprintf("documents-%d", m.Sequence), Origin: fmt.Sprintf("%s:%d", stream.Documents, m.Sequence),
 	}
-	if w.put(ctx, l) {
-		m.Done()
-		return
+	rest := m.Data
+	for {
+		l.Body = rest[:min(len(rest), w.p.MaxLetter)]
+		l.Key = deadletter.KeyOf(m.Subject, l.Body) // what it is, not where it lay: a stream made anew counts from 1 again
+		if !w.put(ctx, &l) {
+			m.Retry(time.Second)
+			return
+		}
+		if rest = rest[len(l.Body):]; len(rest) == 0 {
+			m.Done()
+			return
+		}
+		l.Piece++
 	}
-	m.Retry(time.Second)
 }
 
 // waits says, not too often, that documents have to wait and why.

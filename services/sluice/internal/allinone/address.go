@@ -17,19 +17,19 @@ const usual = "127.0.0.1:8080"
 
 // address decides where to listen. What was asked for is taken as it is; else the address of the last start, so that
 // the Payload URL stays, else the usual one; a free one when that is taken.
-func (p *plant) address(ctx context.Context, fromSettings string) (string, error) {
+func (p *plant) address(ctx context.Context, fromSettings string) string {
 	if p.Listen != "" {
-		return p.Listen, nil
+		return p.Listen
 	}
 	if fromSettings != usual {
-		return fromSettings, nil
+		return fromSettings
 	}
 	for _, candidate := range []string{p.secret.Listen, usual} {
 		if candidate != "" && free(ctx, candidate) {
-			return candidate, nil
+			return candidate
 		}
 	}
-	return "127.0.0.1:0", nil
+	return "127.0.0.1:0"
 }
 
 // checkAddress refuses an address that somebody else has before Elasticsearch is started in vain.

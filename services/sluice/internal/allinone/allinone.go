@@ -103,7 +103,7 @@ func Run(ctx context.Context, o Options, settings Settings) (err error) {
 // interrupted makes a stop during the start a clean one.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // what failed then failed because of the stop
 	}
 	return err
 }
@@ -153,7 +153,7 @@ func (p *plant) findElasticsearch(ctx context.Context) error {
 	cfg := &p.settings.Indexer.Elasticsearch
 	if p.Elasticsearch != "" {
 		cfg.ElasticsearchURL = config.URL(p.Elasticsearch)
-		if own, ok := node.Running(p.Dir.Elasticsearch()); ok && own.URL() == p.Elasticsearch {
+		if own, ok := node.Running(p.Dir.Elasticsearch()); ok && own.URL() == p.Elasticsearch { //nolint:contextcheck // it bounds itself
 			p.node = own
 		}
 		return nil
@@ -212,9 +212,7 @@ func (p *plant) firstEndpoint(ctx context.Context, registry *endpoint.Registry) 
 // backwards.
 func (p *plant) openServices(ctx context.Context) (err error) {
 	cfg := p.settings.Receiver
-	if cfg.Listen, err = p.address(ctx, cfg.Listen); err != nil {
-		return err
-	}
+	cfg.Listen = p.address(ctx, cfg.Listen)
 	cfg.Instance = "up"
 	if p.receiver, err = receiver.Open(ctx, cfg, p.Telemetry.For("receiver")); err != nil {
 		return err
@@ -288,7 +286,7 @@ func (p *plant) watchNode(ctx context.Context) error {
 		if p.node == nil {
 			continue
 		}
-		if _, running := node.Running(p.Dir.Elasticsearch()); running {
+		if _, running := node.Running(p.Dir.Elasticsearch()); running { //nolint:contextcheck // it bounds itself
 			continue
 		}
 		p.Telemetry.Log.ErrorContext(ctx, "elasticsearch is gone; starting it again", "dir", p.Dir.Elasticsearch())

@@ -80,7 +80,7 @@ func writeAnnouncement(w io.Writer, dir string, r state.Ready) {
 	for _, next := range [][2]string{
 		{"simulate", "sends made-up Auth0 events"}, {"endpoint verify " + r.Endpoint, "watches the first delivery arrive"}, {"doctor", "checks everything"},
 	} {
-		fmt.Fprintf(w, "  %-50s  %s\n", hintFor(dir, next[0]), next[1])
+		fmt.Fprintf(w, "  %s\t%s\n", hintFor(dir, next[0]), next[1])
 	}
 	fmt.Fprintln(w, "\nCtrl-C stops it; the data stays.")
 }

@@ -48,18 +48,26 @@ func (a *App) listLetters(ctx context.Context, pick letterFilter, all bool) erro
 		if err != nil {
 			return err
 		}
-		return a.print(letters, func(w io.Writer) { writeLetters(w, letters) })
+		return a.print(letters, func(w io.Writer) { pick.write(w, letters) })
 	}
 	groups, err := pick.groups(ctx, session.Letters, now)
 	if err != nil {
 		return err
 	}
-	return a.print(groups, func(w io.Writer) { writeGroups(w, groups, now) })
+	return a.print(groups, func(w io.Writer) { pick.writeGroups(w, groups, now) })
 }
 
-func writeLetters(w io.Writer, letters []*deadletter.Letter) {
+// none says that nothing is to be listed.
+func (f *letterFilter) none() string {
+	if *f == (letterFilter{}) {
+		return "There is no dead letter."
+	}
+	return "There is no such dead letter."
+}
+
+func (f *letterFilter) write(w io.Writer, letters []*deadletter.Letter) {
 	if len(letters) == 0 {
-		fmt.Fprintln(w, "There is no dead letter.")
+		fmt.Fprintln(w, f.none())
 		return
 	}
 	fmt.Fprintln(w, "SEQ\tSTAGE\tREASON\tFIRST SEEN\tENDPOINT\tDELIVERY\tEVENT\tLINE\tDETAIL")
@@ -73,9 +81,9 @@ func writeLetters(w io.Writer, letters []*deadletter.Letter) {
 	}
 }
 
-func writeGroups(w io.Writer, groups []*letterGroup, now time.Time) {
+func (f *letterFilter) writeGroups(w io.Writer, groups []*letterGroup, now time.Time) {
 	if len(groups) == 0 {
-		fmt.Fprintln(w, "There is no dead letter.")
+		fmt.Fprintln(w, f.none())
 		return
 	}
 	fmt.Fprintln(w, "COUNT\tSTAGE\tREASON\tOLDEST\tNEWEST\tSAMPLE\tDETAIL OF THE SAMPLE")
@@ -83,7 +91,8 @@ func writeGroups(w io.Writer, groups []*letterGroup, now time.Time) {
 		fmt.Fprintf(w, "%d\t%s\t%s\t%s ago\t%s ago\t%d\t%s\n",
 			g.Count, g.Stage, g.Reason, age(g.Oldest, now), age(g.Newest, now), g.Sample.Sequence, excerpt(g.Sample.Detail))
 	}
-	fmt.Fprintln(w, "\n`sluice deadletter show SAMPLE` shows one whole; `sluice deadletter replay --reason REASON` tries again.")
+	fmt.Fprintln(w, "\n`sluice deadletter show SAMPLE` shows one whole, `sluice deadletter list --all` lists each,")
+	fmt.Fprintln(w, "`sluice deadletter replay --reason REASON` tries again.")
 }
 
 // excerpt cuts a text to what fits a table.

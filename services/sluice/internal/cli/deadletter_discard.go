@@ -39,7 +39,7 @@ func (a *App) discardLetters(ctx context.Context, args []string, choice letterCh
 		return err
 	}
 	if len(letters) > 0 {
-		if err := a.confirm(fmt.Sprintf("Remove %d dead letters for good? Their events are nowhere else.", len(letters)), yes); err != nil {
+		if err := a.confirm(fmt.Sprintf("remove %s for good? What is in them is nowhere else.", counted(len(letters), "dead letter")), yes); err != nil {
 			return err
 		}
 	}
@@ -56,6 +56,10 @@ func (a *App) discardLetters(ctx context.Context, args []string, choice letterCh
 	}
 	bar.done()
 	return a.print(map[string]int{"discarded": discarded}, func(w io.Writer) {
-		fmt.Fprintf(w, "Discarded %d dead letters.\n", discarded)
+		if discarded == 0 {
+			fmt.Fprintln(w, "There is no such dead letter; nothing was discarded.")
+			return
+		}
+		fmt.Fprintf(w, "Discarded %s.\n", counted(discarded, "dead letter"))
 	})
 }

@@ -104,18 +104,33 @@ func (r *replay) ask(ctx context.Context, finished map[string][]*replayed) error
 		}
 	}
 	for _, items := range finished {
-		refuse(items)
+		for _, item := range items {
+			if err := r.refuse(ctx, item); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
-// refuse marks what is done and neither searchable nor in a new letter: the new one had the old one's place.
-func refuse(items []*replayed) {
-	for _, item := range items {
-		if item.Outcome == outcomeWaiting {
-			item.Outcome, item.Why = outcomeDead, "refused as before, or older than the retention; the letter is kept"
+// refuse marks what is done and neither searchable nor in a new letter: one for the very same thing lay there already.
+// Where that is another letter than the replayed one, one of the two is enough.
+func (r *replay) refuse(ctx context.Context, item *replayed) error {
+	if item.Outcome != outcomeWaiting {
+		return nil
+	}
+	item.Outcome, item.Why = outcomeKept, "it is older than the retention, and nothing was stored"
+	for l, err := range r.Letters.OfKey(ctx, orText(item.docID, item.key)) {
+		if err != nil {
+			return err
+		}
+		item.Outcome, item.Why = outcomeDead, l.Reason+", as before"
+		if l.Sequence != item.Sequence {
+			item.Why = fmt.Sprintf("%s (dead letter %d)", l.Reason, l.Sequence)
+			return r.remove(ctx, item)
 		}
 	}
+	return nil
 }
 
 func (r *replay) waiting() []*replayed {

@@ -68,6 +68,7 @@ type replayed struct {
 	letter *deadletter.Letter // without its body
 	logID  string
 	docID  string
+	key    string // of the letter that it would leave again
 	stored uint64 // sequence in the stream that it was published to
 }
 
@@ -188,6 +189,7 @@ func (item *replayed) outgoing(l *deadletter.Letter) (stream.Outgoing, error) {
 		}, nil
 	}
 	now := time.Now().UTC()
+	item.key = deadletter.KeyOf(l.Endpoint, l.Body)
 	item.Delivery, item.logID = ulid.MustNew(ulid.Timestamp(now), ulid.DefaultEntropy()).String(), logID(l.Body)
 	header, payload, err := delivery.Encode([]delivery.Delivery{{
 		ID: item.Delivery, Endpoint: l.Endpoint, Namespace: l.Namespace, Received: now, Replay: true, Body: l.Body,
@@ -198,14 +200,14 @@ func (item *replayed) outgoing(l *deadletter.Letter) (stream.Outgoing, error) {
 func (a *App) printReplay(r *replay) error {
 	return a.print(r.items, func(w io.Writer) {
 		if len(r.items) == 0 {
-			fmt.Fprintln(w, "No dead letter is meant; nothing was sent.")
+			fmt.Fprintln(w, "There is no such dead letter; nothing was sent.")
 			return
 		}
-		fmt.Fprintln(w, "SEQ\tSTAGE\tREASON\tOUTCOME\tWHY\tNEW DELIVERY")
+		fmt.Fprintln(w, "SEQ\tSTAGE\tREASON\tOUTCOME\tNEW DELIVERY\tWHY")
 		count := map[string]int{}
 		for _, i := range r.items {
 			count[i.Outcome]++
-			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", i.Sequence, i.Stage, i.Reason, i.Outcome, excerpt(i.Why), i.Delivery)
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", i.Sequence, i.Stage, i.Reason, i.Outcome, dash(i.Delivery), excerpt(i.Why))
 		}
 		fmt.Fprintln(w)
 		for _, outcome := range []string{outcomeWould, outcomeSearchable, outcomeDead, outcomeWaiting, outcomeKept} {

@@ -51,7 +51,8 @@ type tracked struct {
 	Code     string `json:"code,omitempty"`
 	State    string `json:"state"`
 	Why      string `json:"why,omitempty"`
-	document string
+	document string // id of what it becomes; empty when it is no event
+	key      string // of the letter that a replay of it leaves, where it is no event
 }
 
 // history is what became of a delivery.
@@ -89,7 +90,7 @@ func (a *App) showDelivery(ctx context.Context, id string, limit int) error {
 	}
 	h.sum()
 	if limit > 0 && len(h.Events) > limit {
-		h.note("%d more events are not shown; --limit 0 shows all", len(h.Events)-limit)
+		h.note("%s more not shown; --limit 0 shows all", counted(len(h.Events)-limit, "event"))
 		h.Events = h.Events[:limit]
 	}
 	return a.print(h, h.write)
@@ -110,16 +111,23 @@ func (s *Session) history(ctx context.Context, id string, at time.Time) (*histor
 		h.Bytes += len(parts[i].Body)
 	}
 	h.Events = eventsOf(parts)
-	letters, err := s.bury(ctx, h)
+	return h, s.trace(ctx, h, parts)
+}
+
+// trace finds out what became of the events of a delivery that is on the stream. What cannot be asked is noted.
+func (s *Session) trace(ctx context.Context, h *history, parts []part) error {
+	letters, err := s.bury(ctx, h, parts)
 	if err != nil {
 		h.note("the dead letters could not be read: %v", err)
 	}
 	if err := s.search(ctx, h); err != nil {
 		h.note("Elasticsearch does not answer: %v", err)
-		return h, nil
 	}
-	s.explain(ctx, h, parts[len(parts)-1].sequence, letters)
-	return h, nil
+	s.explain(ctx, h, parts[len(parts)-1].sequence)
+	if len(h.Events) == 0 && letters == 0 {
+		h.note("its body holds no event")
+	}
+	return ctx.Err()
 }
 
 // sum counts the states.
@@ -134,9 +142,9 @@ func (h *history) sum() {
 func (h *history) write(w io.Writer) {
 	fmt.Fprintf(w, "delivery %s, received %s", h.ID, h.Received.UTC().Format("2006-01-02 15:04:05.000 MST"))
 	if h.Endpoint != "" {
-		fmt.Fprintf(w, " by endpoint %s (namespace %s), %d bytes", h.Endpoint, h.Namespace, h.Bytes)
+		fmt.Fprintf(w, " by endpoint %s (namespace %s), %s", h.Endpoint, h.Namespace, counted(h.Bytes, "byte"))
 	}
-	fmt.Fprintf(w, "\n%d events", h.Count)
+	fmt.Fprintf(w, "\n%s", counted(h.Count, "event"))
 	separator := ": "
 	for _, state := range []string{stateSearchable, stateDuplicate, stateDead, stateWaiting, stateUnknown} {
 		if n := h.States[state]; n > 0 {
@@ -146,7 +154,7 @@ func (h *history) write(w io.Writer) {
 	}
 	fmt.Fprintln(w)
 	for _, note := range h.Notes {
-		fmt.Fprintln(w, "note: "+note)
+		paragraph(w, "note: "+note)
 	}
 	if len(h.Events) == 0 {
 		return

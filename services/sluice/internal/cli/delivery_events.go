@@ -2,6 +2,7 @@ package cli
 
 import (
 	"github.com/sluicelog/sluice/shared/auth0"
+	"github.com/sluicelog/sluice/shared/deadletter"
 )
 
 // eventsOf takes the bodies apart as the enricher does.
@@ -12,7 +13,7 @@ func eventsOf(parts []part) []*tracked {
 		if p.Fragment == "" {
 			events = append(events, p.events()...)
 		} else if i == 0 || parts[i-1].Fragment == "" || parts[i-1].First != p.First {
-			events = append(events, &tracked{Item: p.First, State: stateWaiting, Why: p.Fragment})
+			events = append(events, &tracked{Item: p.First, State: stateWaiting, Why: p.Fragment, key: p.key()})
 		}
 	}
 	return events
@@ -22,7 +23,7 @@ func eventsOf(parts []part) []*tracked {
 func (p *part) events() []*tracked {
 	body, err := unpack(p.Encoding, p.Body)
 	if err != nil {
-		return []*tracked{{Item: p.First, State: stateWaiting, Why: err.Error()}}
+		return []*tracked{{Item: p.First, State: stateWaiting, Why: err.Error(), key: p.key()}}
 	}
 	var events []*tracked
 	var parsed auth0.Event
@@ -35,7 +36,7 @@ func (p *part) events() []*tracked {
 			err = auth0.Parse(element.Raw, &parsed)
 		}
 		if err != nil {
-			event.Why = err.Error()
+			event.Why, event.key = err.Error(), deadletter.KeyOf(p.Endpoint, element.Raw)
 		} else {
 			event.describe(&parsed, p.Endpoint)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/sluicelog/sluice/shared/deadletter"
@@ -30,13 +31,15 @@ type origin struct {
 	} `json:"event"`
 }
 
-// bury marks the events that were set aside, and adds those that are in the dead letters only.
-func (s *Session) bury(ctx context.Context, h *history) (letters int, err error) {
+// bury marks the events that were set aside, and adds those that are in the dead letters only. Letters are looked up by
+// what they are, because they name the delivery that brought them first; of a delivery that is not on the stream any
+// more nothing is known but its id.
+func (s *Session) bury(ctx context.Context, h *history, parts []part) (letters int, err error) {
 	byItem := make(map[int]*tracked, len(h.Events))
 	for _, e := range h.Events {
 		byItem[e.Item] = e
 	}
-	for l, err := range s.Letters.OfDelivery(ctx, h.ID) {
+	for l, err := range s.lettersOf(ctx, h.ID, parts) {
 		if err != nil {
 			return letters, err
 		}
@@ -50,6 +53,33 @@ func (s *Session) bury(ctx context.Context, h *history) (letters int, err error)
 		h.Endpoint, h.Namespace = orText(h.Endpoint, l.Endpoint), orText(h.Namespace, l.Namespace)
 	}
 	return letters, nil
+}
+
+// lettersOf yields the enricher's letters of the parts, or without parts all letters that name the delivery.
+func (s *Session) lettersOf(ctx context.Context, id string, parts []part) iter.Seq2[*deadletter.Letter, error] {
+	if len(parts) == 0 {
+		return s.Letters.OfDelivery(ctx, id)
+	}
+	return func(yield func(*deadletter.Letter, error) bool) {
+		for i := range parts {
+			for l, err := range s.Letters.OfKey(ctx, parts[i].key()) {
+				if !yield(l, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// key names the letters of a part, as the enricher does.
+func (p *part) key() string {
+	body := p.Body
+	if p.Fragment == "" {
+		if plain, err := unpack(p.Encoding, p.Body); err == nil {
+			body = plain
+		}
+	}
+	return deadletter.KeyOf(p.Endpoint, body)
 }
 
 // die marks an event as set aside.
@@ -136,20 +166,41 @@ func settle(id string, hit elastic.Hit, events []*tracked) {
 }
 
 // explain says where the waiting events are.
-func (s *Session) explain(ctx context.Context, h *history, last uint64, letters int) {
-	why := "waits for the enricher"
+func (s *Session) explain(ctx context.Context, h *history, last uint64) {
+	why, enriched := "waits for the enricher", false
 	if p, err := s.Conn.Progress(ctx, stream.Deliveries, stream.Enricher); err != nil {
 		why = "the enricher cannot be asked: " + err.Error()
-	} else if p.Done >= last {
+	} else if enriched = p.Done >= last; enriched {
 		why = s.behindEnricher(ctx, h.Namespace)
 	}
+	looks := 0
 	for _, e := range h.Events {
+		if e.State != stateWaiting {
+			continue
+		}
+		if looks++; enriched && looks <= maxLooks {
+			s.exhume(ctx, e)
+		}
 		if e.State == stateWaiting {
 			e.Why = orText(e.Why, why)
 		}
 	}
-	if len(h.Events) == 0 && letters == 0 {
-		h.note("its body holds no event")
+}
+
+// maxLooks is how many events of a delivery are looked up in the dead letters one by one.
+const maxLooks = 500
+
+// exhume looks for the letter of one event: the indexer's is named after the document, that of a replay after the event
+// alone. An element that is no event and has no letter was discarded, or replayed in another form.
+func (s *Session) exhume(ctx context.Context, e *tracked) {
+	for l, err := range s.Letters.OfKey(ctx, orText(e.document, e.key)) {
+		if err != nil {
+			return
+		}
+		e.die(l)
+	}
+	if e.document == "" && e.State == stateWaiting {
+		e.State, e.Why = stateDead, orText(e.Why, "it is no event")+"; its dead letter was discarded"
 	}
 }
 
@@ -160,7 +211,7 @@ func (s *Session) behindEnricher(ctx context.Context, namespace string) string {
 	case err != nil:
 		return "enriched; the indexer cannot be asked: " + err.Error()
 	case p.Waiting > 0 || p.InFlight > 0:
-		return fmt.Sprintf("enriched; the indexer has %d messages before it", p.Waiting+uint64(max(p.InFlight, 0)))
+		return "enriched; the indexer still has " + counted(p.Waiting+uint64(max(p.InFlight, 0)), "message") + " to do"
 	default:
 		return "enriched and taken by the indexer, yet not found: indexed this second, older than the retention, or deleted"
 	}
@@ -168,8 +219,8 @@ func (s *Session) behindEnricher(ctx context.Context, namespace string) string {
 
 // remember tells the history of a delivery that is no longer on the stream from what it became.
 func (s *Session) remember(ctx context.Context, h *history) error {
-	h.note("the delivery is no longer on the stream: only what became of it is known, and duplicates are not")
-	letters, err := s.bury(ctx, h)
+	h.note("the delivery is no longer on the stream: what became of it is known, but not which of its events were duplicates")
+	letters, err := s.bury(ctx, h, nil)
 	if err != nil {
 		return err
 	}

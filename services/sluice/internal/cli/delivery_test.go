@@ -78,13 +78,17 @@ func TestDeliveryShowTellsWhatItKnowsWhileElasticsearchIsAway(t *testing.T) {
 	d := arrived("default", packed.String())
 	d.Encoding = "gzip"
 	commit(t, conn, arrived("default", `{"log_id":"z","data":{}}`), d)
-	letter := &deadletter.Letter{Stage: deadletter.StageEnricher, Reason: "not_json", Delivery: d.ID, Item: 1, Line: 2, Namespace: "default"}
+	key := deadletter.KeyOf("ep", []byte(`{"log_id":"a","data":{"type":"s"}}`+"\n{broken\n"))
+	letter := &deadletter.Letter{Stage: deadletter.StageEnricher, Reason: "not_json", Delivery: "the-first-one", Key: key, Item: 1, Line: 2, Namespace: "default"}
 	if _, err := deadletter.Open(conn).Put(t.Context(), letter); err != nil {
 		t.Fatal(err)
 	}
 	s, err := show(t, dir, d.ID)
 	if err != nil || s.Count != 2 || s.States["unknown"] != 1 || s.States["dead"] != 1 {
 		t.Fatalf("got %v and %+v", err, s)
+	}
+	if left, err := conn.Consumers(t.Context(), stream.Deliveries); err != nil || len(left) != 1 || left[0] != stream.Enricher {
+		t.Errorf("looking left consumers on the stream: %v %v", left, err)
 	}
 	if s.Items[0].LogID != "a" || s.Items[0].Code != "s" || !strings.Contains(s.Items[1].Why, "not_json") || s.Items[1].Line != 2 {
 		t.Errorf("got %+v", s.Items)

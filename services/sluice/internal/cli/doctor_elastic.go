@@ -29,7 +29,7 @@ func (d *doctor) checkElastic(ctx context.Context) []finding {
 	if version, err := d.elastic.Version(ctx); err != nil {
 		found = append(found, warn(name, fmt.Sprintf("%s answers, but not with its version: %v", d.elastic.URL(), err), "give the user the cluster privilege monitor"))
 	} else {
-		found = append(found, ok(name, "%s runs version %s, cluster %s of %d nodes", d.elastic.URL(), version, health.Cluster, health.Nodes))
+		found = append(found, ok(name, "%s runs version %s, cluster %s of %s", d.elastic.URL(), version, health.Cluster, counted(health.Nodes, "node")))
 	}
 	return append(found, colour(health))
 }

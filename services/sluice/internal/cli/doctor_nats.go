@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -176,6 +177,7 @@ func checkConsumers(ctx context.Context, conn *stream.Conn) []finding {
 		if err != nil {
 			continue // the check of the streams told it
 		}
+		consumers = slices.DeleteFunc(consumers, passing)
 		if len(consumers) == 0 {
 			found = append(found, fail("consumers of "+name, errors.New("there are none"), "run `sluice setup`"))
 		}
@@ -184,6 +186,11 @@ func checkConsumers(ctx context.Context, conn *stream.Conn) []finding {
 		}
 	}
 	return found
+}
+
+// passing reports whether a consumer is not one of Sluice's own, but of somebody who looks into the stream.
+func passing(name string) bool {
+	return name != stream.Enricher && !strings.HasPrefix(name, stream.Indexer(""))
 }
 
 // lag says how far a consumer is behind, in messages and in the age of the oldest.
@@ -197,13 +204,13 @@ func lag(ctx context.Context, conn *stream.Conn, name, consumer string) finding 
 	if open == 0 {
 		return ok(check, "nothing waits")
 	}
-	detail := fmt.Sprintf("%d messages wait", open)
+	detail := counted(open, "message") + " to do"
 	oldest, err := conn.Get(ctx, name, p.Done+1)
 	if err != nil {
 		return info(check, "%s", detail) // purged, or of another consumer
 	}
 	age := time.Since(oldest.Time).Round(time.Second)
-	detail += fmt.Sprintf(", the oldest for %s", age)
+	detail += fmt.Sprintf(", the oldest waits for %s", age)
 	if age < lagWarn {
 		return ok(check, "%s", detail)
 	}
@@ -220,7 +227,7 @@ func (d *doctor) checkTemplates(ctx context.Context, conn *stream.Conn) []findin
 	if err != nil {
 		return []finding{fail("registry", err, "run `sluice setup`")}
 	}
-	found := []finding{ok("registry", "%d namespaces", len(namespaces))}
+	found := []finding{ok("registry", "%s", counted(len(namespaces), "namespace"))}
 	for _, n := range namespaces {
 		if d.elastic == nil || ctx.Err() != nil {
 			break

@@ -41,23 +41,47 @@ func onLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// checkReceiver asks the Payload URL with GET, which a receiver refuses with 405: it is there, and nothing was sent.
+// checkReceiver asks the Payload URL with GET, which a receiver refuses with 405: it is there, and nothing was sent. The
+// public address is asked, too; that it cannot be reached from here need not mean that Auth0 cannot.
 func (d *doctor) checkReceiver(ctx context.Context) []finding {
 	const name = "receiver"
-	address := d.settings.PublicURL
+	var here string
+	public := d.settings.PublicURL
 	if d.ready != nil {
-		address = d.ready.PayloadURL
+		here, public = reachableHere(d.ready), d.ready.PublicURL
 	}
-	if address == "" {
-		return []finding{skip(name, "no Payload URL is known: no all-in-one is announced and RECEIVER_PUBLIC_URL is empty"), skip("clock", "no receiver to compare with")}
+	var found []finding
+	if here == "" {
+		found = append(found, skip(name, "its address is not known: no all-in-one is announced"), skip("clock", "no receiver to compare with"))
+	} else {
+		found = append(found, d.askReceiver(ctx, here)...)
 	}
+	if public == "" {
+		return append(found, skip("public url", "none is set (--public-url or RECEIVER_PUBLIC_URL); Auth0 needs one"))
+	}
+	return append(found, d.askPublic(ctx, public))
+}
+
+func (d *doctor) askReceiver(ctx context.Context, address string) []finding {
 	client, _ := trusting("") // without a file nothing can fail
 	defer client.CloseIdleConnections()
 	status, answer, err := get(ctx, client, address)
 	if err != nil {
-		return []finding{fail(name, err, "see that it runs and that nothing between blocks it"), skip("clock", "the receiver does not answer")}
+		return []finding{fail("receiver", cause(err), "see that it runs, and its log"), skip("clock", "the receiver does not answer")}
 	}
-	return []finding{receives(name, address, status), clock(answer.date)}
+	return []finding{receives("receiver", address, status), clock(answer.date)}
+}
+
+func (d *doctor) askPublic(ctx context.Context, address string) finding {
+	const name = "public url"
+	client, _ := trusting("") // without a file nothing can fail
+	defer client.CloseIdleConnections()
+	status, _, err := get(ctx, client, address)
+	if err != nil {
+		return warn(name, fmt.Sprintf("%s does not answer this machine: %v", config.URL(address), cause(err)),
+			"see that the proxy or tunnel runs; `sluice endpoint verify ID --public-url URL` checks the way step by step")
+	}
+	return receives(name, address, status)
 }
 
 func receives(name, address string, status int) finding {

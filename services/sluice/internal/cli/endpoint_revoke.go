@@ -44,9 +44,9 @@ func (a *App) revokeToken(ctx context.Context, id, token string, yes bool) error
 		return err
 	}
 	defer session.Close()
-	question := fmt.Sprintf("End endpoint %s (%s) for good? Whatever still posts to it is refused.", id, e.Name)
+	question := fmt.Sprintf("end endpoint %s (%s) for good? Whatever still posts to it is refused.", id, e.Name)
 	if token != "" {
-		question = fmt.Sprintf("End token %s of endpoint %s (%s) now? Log streams that still use it are refused.", token, id, e.Name)
+		question = fmt.Sprintf("end token %s of endpoint %s (%s) now? Log streams that still use it are refused.", token, id, e.Name)
 	}
 	if err := a.confirm(question, yes); err != nil {
 		return err
@@ -72,7 +72,7 @@ func (a *App) confirm(question string, yes bool) error {
 	if !terminal(a.In) {
 		return fmt.Errorf("nothing was changed, since nobody can be asked here; add --yes if you mean it: %s", question)
 	}
-	fmt.Fprintf(a.Err, "%s [y/N] ", question)
+	fmt.Fprintf(a.Err, "%s%s [y/N] ", strings.ToUpper(question[:1]), question[1:])
 	answer, err := bufio.NewReader(a.In).ReadString('\n')
 	if err != nil && answer == "" {
 		return fmt.Errorf("reading the answer: %w", err)

@@ -49,7 +49,7 @@ func TestCreatePrintsTheFormAndStoresNoToken(t *testing.T) {
 func TestCreateSaysThatAuth0CannotReachLoopback(t *testing.T) {
 	b := newBench(t)
 	out := b.must(t, "endpoint", "create", "--name", "here")
-	for _, want := range []string{"Payload URL", "Authorization Token         slc_", "Filter by Event Category", "Starting Cursor", "cannot reach", "tunnel", "read -rs SLUICE_TOKEN", "/api/v2/log-streams", "Elasticsearch at", "auth.login.fail"} {
+	for _, want := range []string{"Payload URL", "Authorization Token       slc_", "Filter by Event Category", "Starting Cursor", "cannot reach", "tunnel", "read -rs SLUICE_TOKEN", "/api/v2/log-streams", "Elasticsearch at", "auth.login.fail"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}

@@ -68,8 +68,13 @@ func (f *form) writeFields(w io.Writer, about, choice string) {
 	}
 	fmt.Fprint(w, "Auth0 dashboard > Monitoring > Streams > Create Log Stream > Custom Webhook:\n\n")
 	for _, field := range [][2]string{
-		{"Name", f.Name}, {"Payload URL", f.PayloadURL}, {"Authorization Token", token + about}, {"Content Type", f.ContentType},
-		{"Content Format", f.ContentFormat}, {"Filter by Event Category", fold(filterAdvice + choice)}, {"Starting Cursor", fold(f.StartingCursor)},
+		{"Name", f.Name},
+		{"Payload URL", f.PayloadURL},
+		{"Authorization Token", token + about},
+		{"Content Type", f.ContentType},
+		{"Content Format", f.ContentFormat},
+		{"Filter by Event Category", fold(filterAdvice + choice)},
+		{"Starting Cursor", fold(f.StartingCursor)},
 	} {
 		fmt.Fprintf(w, "  %-24s  %s\n", field[0], field[1])
 	}

@@ -27,7 +27,8 @@ const textWidth = 110
 // paragraph writes running text in lines that fit a terminal.
 func paragraph(w io.Writer, text string) { fmt.Fprintln(w, folded(text, "", textWidth)) }
 
-// folded breaks text between words; every line but the first begins with margin. A word that is too long, such as an
+// folded breaks text between words into lines of width characters; every line but the first begins with margin, which
+// is not counted. A word that is too long, such as an
 // address, has a line of its own.
 func folded(text, margin string, width int) string {
 	var out strings.Builder
@@ -38,7 +39,7 @@ func folded(text, margin string, width int) string {
 		case i == 0:
 		case column+1+length > width:
 			out.WriteString("\n" + margin)
-			column = len(margin)
+			column = 0
 		default:
 			out.WriteByte(' ')
 			column++

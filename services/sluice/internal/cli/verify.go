@@ -54,6 +54,7 @@ type verifier struct {
 	arrived  arrival
 	report   verifyReport
 	screen   *verifyScreen
+	hint     func(command string) string // a command as it works when it is copied
 }
 
 // errSkipped marks a step that could not be made and is no failure; its text says why.
@@ -99,7 +100,7 @@ func (a *App) verify(ctx context.Context, id string, o verifyOptions) error {
 	if err != nil {
 		return err
 	}
-	v := &verifier{session: session, endpoint: e, at: at, public: o.publicURL != "", token: token, screen: a.newVerifyScreen()}
+	v := &verifier{session: session, endpoint: e, at: at, public: o.publicURL != "", token: token, screen: a.newVerifyScreen(), hint: a.hint}
 	if token == "" && session.Ready != nil && session.Ready.Endpoint == id {
 		v.token = session.Ready.Authorization
 	}

@@ -17,6 +17,7 @@ type arrival struct {
 	bytes  int  // as stored
 	logIDs []string
 	broken error // the body cannot be unpacked
+	parts  []part
 }
 
 func (a *arrival) empty() bool { return a.Events == 0 && a.Broken == 0 && a.broken == nil }
@@ -32,7 +33,7 @@ func (v *verifier) fetch(ctx context.Context, id string) (arrival, error) {
 	if err != nil || len(parts) == 0 {
 		return out, err
 	}
-	out.kept, out.Received = true, parts[0].Received
+	out.kept, out.Received, out.parts = true, parts[0].Received, parts
 	for i := range parts {
 		out.bytes += len(parts[i].Body)
 		out.read(&parts[i])

@@ -21,21 +21,28 @@ func (v *verifier) look(ctx context.Context) error {
 // checkToken waits for a request that carried a live token.
 func (v *verifier) checkToken(ctx context.Context) (string, error) {
 	if liveTokens(v.endpoint, time.Now()) == 0 {
-		return "", fmt.Errorf("endpoint %s accepts no token any more: `sluice endpoint create` makes a new one", v.endpoint.ID)
+		return "", fmt.Errorf("endpoint %s accepts no token any more: `sluice endpoint create` makes a new endpoint", v.endpoint.ID)
 	}
 	var used time.Time
+	var told time.Time
 	seen, err := poll(ctx, func() (bool, error) {
 		err := v.look(ctx)
 		used = lastUse(v.endpoint, v.status)
+		if refused := lastRefusal(v.status); used.IsZero() && refused.Time.After(told) {
+			told = refused.Time
+			v.screen.tell(refusalError(refused).Error() + "; waiting for another one")
+		}
 		return !used.IsZero(), err
 	})
-	if err != nil {
+	refused := lastRefusal(v.status)
+	switch {
+	case err != nil:
 		return "", err
-	}
-	if seen {
+	case seen && refused.Time.After(used):
+		return fmt.Sprintf("a live token was used %s ago; yet %s", age(used, time.Now()), refusalError(refused)), nil
+	case seen:
 		return fmt.Sprintf("a live token was used %s ago", age(used, time.Now())), nil
-	}
-	if refused := lastRefusal(v.status); !refused.Time.IsZero() {
+	case !refused.Time.IsZero():
 		return "", refusalError(refused)
 	}
 	return "no request came yet, neither with a right token nor with a wrong one", errSkipped
@@ -106,9 +113,9 @@ func (v *verifier) noDelivery(empty string) error {
 // checkDurable says whether the delivery lies in the stream, or did and was worked off.
 func (v *verifier) checkDurable(context.Context) (string, error) {
 	if !v.arrived.kept {
-		return "the delivery is not in the stream any more: it was worked off and purged", nil
+		return "the delivery was on disk, is worked off, and has left the stream", nil
 	}
-	return fmt.Sprintf("%d bytes are on disk in the stream", v.arrived.bytes), nil
+	return counted(v.arrived.bytes, "byte") + " on disk in the stream", nil
 }
 
 // checkEvents says what the delivery holds.
@@ -120,11 +127,11 @@ func (v *verifier) checkEvents(context.Context) (string, error) {
 	case v.arrived.broken != nil:
 		return "", fmt.Errorf("delivery %s cannot be read: %w", d.ID, v.arrived.broken)
 	case d.Events == 0:
-		return "", fmt.Errorf("none of the %d elements of delivery %s is an Auth0 event: see `sluice deadletter list --endpoint %s`", d.Broken, d.ID, v.endpoint.ID)
+		return "", fmt.Errorf("no Auth0 event is in delivery %s, but %s of something else: `%s` says what", d.ID, counted(d.Broken, "element"), v.hint("delivery show "+d.ID))
 	}
-	saw := fmt.Sprintf("%d events, %s, tenant %v, first log_id %s", d.Events, d.Shape, d.Tenants, d.FirstLogID)
+	saw := fmt.Sprintf("%s, %s, tenant %s, first log_id %s", counted(d.Events, "event"), d.Shape, d.tenants(), d.FirstLogID)
 	if d.Broken > 0 {
-		saw += fmt.Sprintf("; %d more are broken (see `sluice deadletter list --endpoint %s`)", d.Broken, v.endpoint.ID)
+		saw += fmt.Sprintf("; besides %s (`%s` says which)", counted(d.Broken, "broken element"), v.hint("delivery show "+d.ID))
 	}
 	return saw, nil
 }

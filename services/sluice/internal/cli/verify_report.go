@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -43,6 +44,14 @@ type seen struct {
 	LagSeconds  float64   `json:"lag_seconds,omitempty"` // from received to searchable, where verify saw it happen
 }
 
+// tenants names the tenants of the events.
+func (s *seen) tenants() string {
+	if len(s.Tenants) == 0 {
+		return "not named"
+	}
+	return strings.Join(s.Tenants, ", ")
+}
+
 // humanSteps are what only a person can see.
 func humanSteps(name string) []string {
 	return []string{
@@ -56,6 +65,7 @@ func humanSteps(name string) []string {
 type verifyScreen struct {
 	out  io.Writer
 	live bool // a terminal: what is waited for may be overwritten
+	mu   sync.Mutex
 }
 
 func (a *App) newVerifyScreen() *verifyScreen {
@@ -68,7 +78,7 @@ func (a *App) newVerifyScreen() *verifyScreen {
 func (s *verifyScreen) begin(r *verifyReport) {
 	fmt.Fprintf(s.out, "Endpoint %s (%s): %s\n", r.Endpoint, r.Name, r.URL)
 	if r.Hint != "" {
-		fmt.Fprintln(s.out, r.Hint)
+		paragraph(s.out, r.Hint)
 	}
 	fmt.Fprint(s.out, "\nMeanwhile, your own steps:\n")
 	for _, step := range r.Human {
@@ -92,7 +102,7 @@ func (s *verifyScreen) wait(what string) (stop func()) {
 		select {
 		case <-quit:
 		case <-time.After(patience):
-			fmt.Fprintf(s.out, "   ...   %s\n", what)
+			s.refresh("   ...   %s\n", what)
 		}
 	})
 	return func() { close(quit); shown.Wait() }
@@ -104,10 +114,10 @@ func (s *verifyScreen) clock(what string, quit <-chan struct{}) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		fmt.Fprintf(s.out, "\r   ...   %s (%d s)", what, int(time.Since(begin).Seconds()))
+		s.refresh("\r   ...   %s (%d s)", what, int(time.Since(begin).Seconds()))
 		select {
 		case <-quit:
-			fmt.Fprint(s.out, "\r\x1b[K")
+			s.refresh("\r\x1b[K")
 			return
 		case <-tick.C:
 		}
@@ -115,17 +125,41 @@ func (s *verifyScreen) clock(what string, quit <-chan struct{}) {
 }
 
 func (s *verifyScreen) step(r verifyResult) {
-	fmt.Fprintf(s.out, "%-8s %-14s %s\n", r.Result, r.Step, r.Saw)
+	fmt.Fprintf(s.out, "%-8s %-14s %s\n", r.Result, r.Step, folded(r.Saw, stepMargin, textWidth-len(stepMargin)))
+}
+
+// stepMargin is where what was seen begins.
+const stepMargin = "                        "
+
+// tell says something that is worth knowing while a step still waits.
+func (s *verifyScreen) tell(what string) {
+	begin := "   ...   "
+	if s.live {
+		begin = "\r\x1b[K" + begin
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintf(s.out, "%s%s\n", begin, folded(what, "         ", textWidth-9))
+}
+
+// refresh writes the line of the running clock.
+func (s *verifyScreen) refresh(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintf(s.out, format, args...)
 }
 
 // writeEnd prints what follows the steps.
 func (r *verifyReport) writeEnd(w io.Writer) {
 	if !r.Logging {
-		fmt.Fprintf(w, "\nNot yet: step %q failed, as said above.\n", r.Failed)
+		fmt.Fprintf(w, "\nAuth0 is not logging yet: step %q failed, as said above.\n", r.Failed)
 		return
 	}
 	if d := r.Delivery; d != nil {
-		fmt.Fprintf(w, "\nDelivery\t%s\nEvents\t%d (%s)\nTenant\t%v\n", d.ID, d.Events, d.Shape, d.Tenants)
+		fmt.Fprintf(w, "\nDelivery\t%s, received %s\n", d.ID, moment(d.Received))
+		if d.Events > 0 { // else it is not in the stream any more
+			fmt.Fprintf(w, "Events\t%d (%s)\nTenant\t%s\n", d.Events, d.Shape, d.tenants())
+		}
 		fmt.Fprintf(w, "First event\t%s\t%s\nLast event\t%s\t%s\n", moment(d.FirstEvent), d.FirstLogID, moment(d.LastEvent), d.LastLogID)
 	}
 	fmt.Fprintln(w, "\nAuth0 is logging")

@@ -39,7 +39,7 @@ func (v *verifier) checkSearchable(ctx context.Context) (string, error) {
 		return "", v.notSearchable(problem)
 	}
 	if d.Searchable == 0 {
-		return "", fmt.Errorf("no event is searchable, %d became dead letters: see `sluice deadletter list --endpoint %s`", d.DeadLetters, v.endpoint.ID)
+		return "", fmt.Errorf("no event is searchable, %s set aside: `%s` says why", were(d.DeadLetters), v.hint("delivery show "+d.ID))
 	}
 	if rounds > 1 {
 		d.LagSeconds = time.Since(d.Received).Seconds()
@@ -48,7 +48,7 @@ func (v *verifier) checkSearchable(ctx context.Context) (string, error) {
 }
 
 func (v *verifier) sawSearchable(d *seen) string {
-	saw := fmt.Sprintf("%d events in %s, from %s to %s", d.Searchable, period.Alias(v.endpoint.Namespace), moment(d.FirstEvent), moment(d.LastEvent))
+	saw := fmt.Sprintf("%s in %s, from %s to %s", counted(d.Searchable, "event"), period.Alias(v.endpoint.Namespace), moment(d.FirstEvent), moment(d.LastEvent))
 	if d.Events > maxLogIDs {
 		saw = fmt.Sprintf("of the first %d: ", maxLogIDs) + saw
 	}
@@ -56,9 +56,17 @@ func (v *verifier) sawSearchable(d *seen) string {
 		saw += fmt.Sprintf(", %.1f s after they were received", d.LagSeconds)
 	}
 	if d.DeadLetters > 0 {
-		saw += fmt.Sprintf("; %d became dead letters (see `sluice deadletter list --endpoint %s`)", d.DeadLetters, v.endpoint.ID)
+		saw += fmt.Sprintf("; %s set aside (`%s` says why)", were(d.DeadLetters), v.hint("delivery show "+d.ID))
 	}
 	return saw
+}
+
+// were counts what was set aside.
+func were(n int) string {
+	if n == 1 {
+		return "1 was"
+	}
+	return fmt.Sprintf("%d were", n)
 }
 
 // expected is how many events must turn up: all that are followed one by one, or any where the delivery is gone.
@@ -71,19 +79,26 @@ func (v *verifier) notSearchable(problem error) error {
 		return fmt.Errorf("elasticsearch does not answer; the events wait in the stream until it does: %w", problem)
 	}
 	d := v.report.Delivery
-	return fmt.Errorf("%d of %d events are searchable, the others still wait: `sluice doctor` says what holds them up", d.Searchable, v.expected())
+	return fmt.Errorf("%d of %s searchable, the others still wait: `%s` says what holds them up", d.Searchable, counted(v.expected(), "event"), v.hint("doctor"))
 }
 
-// countDead counts what of the delivery was set aside, without the elements that never were events.
+// countDead counts the events of the delivery that the enricher or the indexer set aside, also with an earlier delivery.
 func (v *verifier) countDead(ctx context.Context) (int, error) {
-	dead := 0
-	for _, err := range v.session.Letters.OfDelivery(ctx, v.arrived.ID) {
-		if err != nil {
-			return 0, err
-		}
-		dead++
+	if !v.arrived.kept {
+		return 0, nil
 	}
-	return max(0, dead-v.arrived.Broken), nil
+	h := &history{ID: v.arrived.ID, Namespace: v.endpoint.Namespace, Events: eventsOf(v.arrived.parts)}
+	h.Events = h.Events[:min(len(h.Events), maxLogIDs)]
+	if err := v.session.trace(ctx, h, v.arrived.parts); err != nil {
+		return 0, err
+	}
+	dead := map[string]bool{}
+	for _, e := range h.Events {
+		if e.State == stateDead && e.document != "" {
+			dead[e.document] = true
+		}
+	}
+	return len(dead), nil
 }
 
 // search looks for the delivery's events by its id and by their own: one that came earlier bears another delivery's id.

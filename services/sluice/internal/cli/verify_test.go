@@ -74,7 +74,7 @@ func TestVerifyNamesTheStepThatFails(t *testing.T) {
 	if _, saw := step(t, report, "searchable"); report["failed_step"] != "searchable" || !strings.Contains(saw, "elasticsearch does not answer") {
 		t.Errorf("without Elasticsearch: %v, %s", report["failed_step"], saw)
 	}
-	if result, saw := step(t, report, "events"); result != "ok" || !strings.Contains(saw, "1 events, JSON Lines, tenant [acme]") || !strings.Contains(saw, "1 more are broken") {
+	if result, saw := step(t, report, "events"); result != "ok" || !strings.Contains(saw, "1 event, JSON Lines, tenant acme") || !strings.Contains(saw, "1 broken element") {
 		t.Errorf("events: %s, %s", result, saw)
 	}
 	if result, _ := step(t, report, "durable"); result != "ok" {
