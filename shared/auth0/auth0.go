@@ -36,7 +36,7 @@ const (
 )
 
 // Split takes a body apart, whatever its shape: JSON lines, an array, an object with a `logs` array, a single event, or
-// several values one after another. A body that begins like none of these is one broken element.
+// several values one after another. A body without a line that begins like one of these is one broken element.
 func Split(body []byte) iter.Seq[Element] {
 	return func(yield func(Element) bool) {
 		s := splitter{body: body, line: 1, yield: yield, budget: maxResync}
@@ -73,8 +73,24 @@ func (s *splitter) run() {
 	case '{':
 		s.objects(at)
 	default:
-		s.emit(at, len(s.body), ErrNotJSON)
+		if !holdsElements(s.body[at:]) {
+			s.emit(at, len(s.body), ErrNotJSON)
+			return
+		}
+		s.lines(at)
 	}
+}
+
+// holdsElements reports whether a body that begins like no JSON has a line that does: then only its first lines are broken.
+func holdsElements(body []byte) bool {
+	for len(body) > 0 {
+		end := indexOrEnd(body, '\n')
+		if at := skipSpace(body[:end], 0); at < end && (body[at] == '{' || body[at] == '[') {
+			return true
+		}
+		body = body[min(end+1, len(body)):]
+	}
+	return false
 }
 
 // arrays handles a body that begins with an array: that one alone, or one after another.
@@ -90,20 +106,20 @@ func (s *splitter) arrays(at int) {
 // objects handles a body that begins with an object: one value alone, or lines.
 func (s *splitter) objects(at int) {
 	end, ok := skipValue(s.body, at)
-	if ok && skipSpace(s.body, end) == len(s.body) {
-		s.value(at, end)
-		return
-	}
-	if logs, wrapped := logsArray(s.body[at:]); !ok && wrapped {
+	alone := ok && skipSpace(s.body, end) == len(s.body)
+	if logs, wrapped := logsArray(s.body[at:]); wrapped && (alone || !ok) {
 		s.array(at+logs, len(s.body))
 		return
 	}
-	newline := bytes.IndexByte(s.body[at:], '\n')
-	if ok && (newline < 0 || end > at+newline) {
+	oneLine := bytes.IndexByte(s.body[at:end], '\n') < 0
+	switch {
+	case alone && (oneLine || valid(s.body[at:end]) == nil):
+		s.value(at, end)
+	case ok && (!oneLine || bytes.IndexByte(s.body[at:], '\n') < 0):
 		s.values(at)
-		return
+	default:
+		s.lines(at)
 	}
-	s.lines(at)
 }
 
 // lines handles JSON lines: each line stands for itself, so a broken one ends at its own end.
@@ -125,13 +141,18 @@ func (s *splitter) lines(at int) {
 func (s *splitter) values(at int) {
 	for at < len(s.body) && !s.stopped {
 		end, ok := skipValue(s.body, at)
-		if !ok || s.body[at] != '{' && s.body[at] != '[' {
+		if !ok || s.body[at] != '{' && s.body[at] != '[' || s.crossesLines(at, end) {
 			s.lines(at)
 			return
 		}
 		s.value(at, end)
 		at = skipSpace(s.body, end)
 	}
+}
+
+// crossesLines reports whether brackets match over several lines by chance only: what lies between is no object.
+func (s *splitter) crossesLines(at, end int) bool {
+	return s.body[at] == '{' && bytes.IndexByte(s.body[at:end], '\n') >= 0 && valid(s.body[at:end]) != nil
 }
 
 // value emits what lies in [from,to): an event, or the elements of an array or of a `logs` array.

@@ -109,6 +109,15 @@ func TestABrokenElementCostsOnlyItself(t *testing.T) {
 	}
 }
 
+func TestABrokenFirstLineCostsOnlyItself(t *testing.T) {
+	for _, bad := range []string{"not json", `{"log_id":"bad`, "]", "}{"} {
+		ids, broken := collect(bad + "\n" + strings.Join(events(3), "\n"))
+		if diff := cmp.Diff([]string{"id0", "id1", "id2"}, ids); diff != "" || len(broken) != 1 || !strings.HasPrefix(broken[0], "1:") {
+			t.Errorf("%q: %s broken %.200q", bad, diff, broken)
+		}
+	}
+}
+
 func TestABodyThatIsNoJSONIsOneElement(t *testing.T) {
 	for _, body := range []string{"hello\nworld\n", "<html>\n</html>", "\x00\x01\n\x02", `"text"`, "null"} {
 		ids, broken := collect(body)

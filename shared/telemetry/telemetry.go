@@ -47,6 +47,7 @@ type Telemetry struct {
 	Log     *slog.Logger
 	Metrics *prometheus.Registry
 	admin   *admin
+	base    *slog.Logger // without a service's name
 }
 
 // admin is shared by a Telemetry and everything derived from it with For.
@@ -80,7 +81,7 @@ func Open(ctx context.Context, service string, cfg Config) (*Telemetry, error) {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
 	a := &admin{listener: listener, mux: http.NewServeMux()}
 	a.server = &http.Server{Handler: a.mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: time.Minute}
-	t := &Telemetry{Log: log.With("service", service), Metrics: registry, admin: a}
+	t := &Telemetry{Log: log.With("service", service), Metrics: registry, admin: a, base: log}
 	t.routes()
 	return t, nil
 }
@@ -117,7 +118,7 @@ func textLogger(w *os.File, level slog.Level) *slog.Logger {
 
 // For derives the telemetry of one service inside an all-in-one program: same registry and pages, own log name.
 func (t *Telemetry) For(service string) *Telemetry {
-	return &Telemetry{Log: t.Log.With("service", service), Metrics: t.Metrics, admin: t.admin}
+	return &Telemetry{Log: t.base.With("service", service), Metrics: t.Metrics, admin: t.admin, base: t.base}
 }
 
 // Check adds a readiness probe; probe gets a context of two seconds.
