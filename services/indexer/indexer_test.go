@@ -228,7 +228,7 @@ func TestMessagesOfOthersAreSetAside(t *testing.T) {
 		{stream.Header{"Sluice-Schema": "2", "Sluice-Count": "1"}, r.document("x")},
 		{headers(1), ""},
 		{headers(0), ""},
-		{headers(2), r.document("x")},
+		{headers(2), r.document("y")},
 		{headers(1), strings.TrimSuffix(r.document("x"), "\n")},
 		{headers(1), `{"delete":{"_index":"` + r.index(today) + `","_id":"a"}}` + "\n{}\n"},
 		{headers(1), `{"create":{"_index":"` + r.index(today) + `","_id":"a","pipeline":"p"}}` + "\n{}\n"},
@@ -254,7 +254,7 @@ func TestMessagesOfOthersAreSetAside(t *testing.T) {
 	}
 	for i, c := range cases {
 		origin := fmt.Sprintf("DOCUMENTS:%d", i+1)
-		if c.data == "" || i == 5 { // the same content lies there once
+		if c.data == "" { // the same content lies there once
 			continue
 		}
 		if bodies[origin] != c.data {

@@ -33,7 +33,11 @@ func explore(t *testing.T, path ...string) *command {
 	_, list, _ := strings.Cut(help, " [command]\n")
 	list, _, _ = strings.Cut(list, "\nFlags:")
 	for _, match := range childLine.FindAllStringSubmatch(list, -1) {
-		if match[1] != "help" && match[1] != "completion" {
+		switch match[1] {
+		case "help":
+		case "completion": // its children are shells
+			c.children[match[1]] = &command{}
+		default:
 			c.children[match[1]] = explore(t, append(slices.Clone(path), match[1])...)
 		}
 	}
