@@ -29,17 +29,19 @@ type Element struct {
 	Broken error
 }
 
-// Body sizes up to which a broken array is searched for its next good element.
-const (
-	maxResync = 64 << 20 // bytes looked at, in all, per body
-	maxBroken = 1000     // broken pieces per body; the rest stays together in one
-)
+// MaxBroken is how many broken pieces of one body are told apart; the rest stays together in one, so that rubbish does
+// not become a million messages.
+const MaxBroken = 1000
+
+// effort bounds the bytes that are looked at, in all, to find good elements behind broken ones: without it a body of
+// elements that never close would be read to its end again for each of them.
+func effort(body []byte) int { return max(256<<20, 8*len(body)) }
 
 // Split takes a body apart, whatever its shape: JSON lines, an array, an object with a `logs` array, a single event, or
 // several values one after another. A body without a line that begins like one of these is one broken element.
 func Split(body []byte) iter.Seq[Element] {
 	return func(yield func(Element) bool) {
-		s := splitter{body: body, line: 1, yield: yield, budget: maxResync}
+		s := splitter{body: body, line: 1, yield: yield, budget: effort(body)}
 		s.run()
 	}
 }
@@ -118,8 +120,18 @@ func (s *splitter) objects(at int) {
 	case ok && (!oneLine || bytes.IndexByte(s.body[at:], '\n') < 0):
 		s.values(at)
 	default:
-		s.lines(at)
+		s.rest(at)
 	}
+}
+
+// rest handles what is no whole value: lines, or one value over many lines that is broken somewhere.
+func (s *splitter) rest(at int) {
+	first := bytes.TrimSpace(s.body[at : at+indexOrEnd(s.body[at:], '\n')])
+	if len(first) == 1 {
+		s.emit(at, len(bytes.TrimRight(s.body, " \r\n\t")), ErrNotJSON)
+		return
+	}
+	s.lines(at)
 }
 
 // lines handles JSON lines: each line stands for itself, so a broken one ends at its own end.
@@ -142,7 +154,7 @@ func (s *splitter) values(at int) {
 	for at < len(s.body) && !s.stopped {
 		end, ok := skipValue(s.body, at)
 		if !ok || s.body[at] != '{' && s.body[at] != '[' || s.crossesLines(at, end) {
-			s.lines(at)
+			s.rest(at)
 			return
 		}
 		s.value(at, end)
@@ -186,7 +198,7 @@ func (s *splitter) array(at, to int) {
 			s.afterArray(at+1, to)
 			return
 		}
-		end, ok := skipValue(body, at)
+		end, ok := s.element(body, at)
 		if after := skipSpace(body, end); ok && (after == to || body[after] == ',' || body[after] == ']') {
 			s.emit(at, end, nil)
 			at = end
@@ -196,6 +208,27 @@ func (s *splitter) array(at, to int) {
 		s.emit(at, trimTail(body, at, next), ErrNotJSON)
 		at = next
 	}
+}
+
+// window is how far an element may reach before the next one is looked for, in a body known to be broken.
+const window = 1 << 20
+
+// element returns the place behind the array's element at at. An element that never closes reaches to the end of the
+// body; once there was one, the next ones are not followed that far when another element begins close by.
+func (s *splitter) element(body []byte, at int) (end int, ok bool) {
+	if s.broken > 0 && len(body)-at > window {
+		if end, ok = skipValue(body[:at+window], at); ok {
+			return end, true
+		}
+		if s.resync(at, at+window) < at+window {
+			return at, false
+		}
+	}
+	end, ok = skipValue(body, at)
+	if !ok {
+		s.budget -= end - at
+	}
+	return end, ok
 }
 
 // afterArray looks at what follows the closing bracket: at most the end of the wrapping object.
@@ -212,7 +245,7 @@ func (s *splitter) afterArray(at, to int) {
 
 // resync finds where the next element begins after a broken one at at; to when there is none.
 func (s *splitter) resync(at, to int) int {
-	if s.broken >= maxBroken {
+	if s.broken >= MaxBroken {
 		return to
 	}
 	for from := at + 1; from < to && s.budget > 0; {
