@@ -80,6 +80,11 @@ func (g *Group) stop(limit context.Context, cancel context.CancelFunc) error {
 		}
 		select {
 		case <-p.done:
+			continue
+		default: // a part that is done counts as done, however late it is
+		}
+		select {
+		case <-p.done:
 		case <-limit.Done():
 			errs = append(errs, fmt.Errorf("stopping %s: not done within its time", p.name))
 		}

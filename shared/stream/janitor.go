@@ -84,20 +84,20 @@ func (j *Janitor) Sweep(ctx context.Context, now time.Time) error {
 // target is the last sequence that may go: finished for the whole margin, or finished at all when room is short.
 func (j *Janitor) target(now time.Time, floor uint64, state State) uint64 {
 	j.marks = append(j.marks, mark{now, floor})
-	if state.MaxBytes > 0 && state.Bytes > uint64(state.MaxBytes)/2 {
-		return floor
-	}
 	old := -1
 	for i, m := range j.marks {
 		if now.Sub(m.at) >= j.margin {
 			old = i
 		}
 	}
-	if old < 0 {
-		return 0
+	target := uint64(0)
+	if old >= 0 {
+		target = j.marks[old].floor
+		j.marks = append(j.marks[:0], j.marks[old:]...)
 	}
-	target := j.marks[old].floor
-	j.marks = append(j.marks[:0], j.marks[old:]...)
+	if state.MaxBytes > 0 && state.Bytes > uint64(state.MaxBytes)/2 {
+		return floor
+	}
 	return target
 }
 

@@ -1,8 +1,11 @@
 package e2e_test
 
 import (
+	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,6 +70,8 @@ func TestAnElasticsearchOfItsOwnSurvivesACrashAndEndsWithACleanStop(t *testing.T
 		t.Errorf("another elasticsearch (%d, %d) or another endpoint", before.PID(), after.PID())
 	}
 	i.AwaitCount(1, 30*time.Second)
+	stalled := stall(t, i)
+	defer func() { _ = stalled.Close() }()
 	code, took := i.Stop()
 	if code != 0 || took > 10*time.Second {
 		t.Errorf("the stop took %v and ended with %d\n%s", took, code, i.Tail(2000))
@@ -77,6 +82,24 @@ func TestAnElasticsearchOfItsOwnSurvivesACrashAndEndsWithACleanStop(t *testing.T
 	if _, err := os.Stat(filepath.Join(state, "ready.json")); err == nil {
 		t.Error("ready.json is still there")
 	}
+}
+
+// stall begins a delivery and never ends it.
+func stall(t *testing.T, i *harness.Instance) net.Conn {
+	t.Helper()
+	u, err := url.Parse(i.LocalURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(t.Context(), "tcp", u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nContent-Length: 1000\r\n\r\n{", u.Path, u.Host, i.Authorization); err != nil {
+		t.Fatal(err)
+	}
+	return conn
 }
 
 // runAsPrinted runs the first curl that up printed, as a person would.
@@ -101,7 +124,7 @@ func TestTheFoldersOwnElasticsearchStaysItsOwnWhenItIsNamed(t *testing.T) {
 	state := harness.Dir(t)
 	i := harness.Up(t, harness.Options{State: state})
 	i.Kill()
-	named := harness.Up(t, harness.Options{State: state, Args: []string{"--elasticsearch", i.ElasticsearchURL}})
+	named := harness.Up(t, harness.Options{State: state, Args: []string{"--elasticsearch", strings.Replace(i.ElasticsearchURL, "127.0.0.1", "localhost", 1) + "/"}})
 	if code, _ := named.Stop(); code != 0 {
 		t.Errorf("exit %d", code)
 	}

@@ -4,12 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"path/filepath"
-
-	"github.com/sluicelog/sluice/shared/config"
-	"github.com/sluicelog/sluice/shared/stream"
 )
 
 // usual is where a receiver listens when nobody says anything and nobody else is there.
@@ -69,20 +65,6 @@ func reachable(addr net.Addr) string {
 	loopback := *tcp
 	loopback.IP = net.IPv4(127, 0, 0, 1)
 	return loopback.String()
-}
-
-// fitDisk shrinks the streams to what the disk can hold, so that they are full before the disk is.
-func fitDisk(t stream.Topology, dir string, log *slog.Logger) stream.Topology {
-	free, ok := diskFree(dir)
-	free += sizeOf(dir)
-	most := free / 10 * 7
-	if total := t.Total(); ok && total > most {
-		share := float64(most) / float64(total)
-		scale := func(b config.Bytes) config.Bytes { return config.Bytes(float64(b)*share) &^ (1<<20 - 1) }
-		t.DeliveriesMaxBytes, t.DocumentsMaxBytes, t.DeadLettersMaxBytes = scale(t.DeliveriesMaxBytes), scale(t.DocumentsMaxBytes), scale(t.DeadLettersMaxBytes)
-		log.Warn("the disk is too small for the streams as set; they get less room", "free", config.Bytes(free).String(), "wanted", config.Bytes(total).String())
-	}
-	return t
 }
 
 // sizeOf is what a folder holds already, in bytes; what cannot be read counts as nothing.

@@ -44,6 +44,9 @@ type Options struct {
 // grace is the time for a clean stop, Elasticsearch included.
 const grace = 9 * time.Second
 
+// receiverGrace is the receiver's share of it: a slow upload must not cost the others theirs.
+const receiverGrace = 3 * time.Second
+
 // plant is the running whole.
 type plant struct {
 	Options
@@ -125,50 +128,16 @@ func (p *plant) credentials(context.Context) (err error) {
 
 // startStores starts NATS and Elasticsearch side by side.
 func (p *plant) startStores(ctx context.Context) error {
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	found := make(chan error, 1)
 	go func() { found <- p.findElasticsearch(ctx) }()
-	err := p.startNATS(ctx)
-	return errors.Join(err, <-found)
-}
-
-func (p *plant) startNATS(ctx context.Context) (err error) {
-	if err := os.MkdirAll(p.Dir.NATS(), 0o700); err != nil {
-		return fmt.Errorf("making the folder of the embedded NATS server: %w", err)
-	}
-	p.settings.Topology = fitDisk(p.settings.Topology, p.Dir.NATS(), p.Telemetry.Log)
-	p.nats, err = embedded.Start(ctx, embedded.Options{
-		Dir: p.Dir.NATS(), User: "sluice", Password: p.secret.NATSPassword, MaxStore: p.settings.Topology.Total() + 1<<30, Log: p.Telemetry.Log,
-	})
-	if err != nil {
+	if err := p.startNATS(ctx); err != nil {
+		giveUp(err) // nobody needs an Elasticsearch now
+		<-found
 		return err
 	}
-	in := stream.Config{NATSURL: config.URL(p.nats.URL()), InProcess: p.nats, SyncAlways: p.nats.SyncAlways()}
-	p.settings.Receiver.Stream, p.settings.Enricher.Stream, p.settings.Indexer.Stream = in, in, in
-	return nil
-}
-
-// findElasticsearch uses the one that was named, else the folder's own, which it starts when it does not run yet. One
-// that was named and is the folder's own stays the folder's own.
-func (p *plant) findElasticsearch(ctx context.Context) error {
-	cfg := &p.settings.Indexer.Elasticsearch
-	if p.Elasticsearch != "" {
-		cfg.ElasticsearchURL = config.URL(p.Elasticsearch)
-		if own, ok := node.Running(p.Dir.Elasticsearch()); ok && own.URL() == p.Elasticsearch { //nolint:contextcheck // it bounds itself
-			p.node = own
-		}
-		return nil
-	}
-	own, err := p.ensureNode(ctx)
-	if err != nil {
-		return err
-	}
-	p.node = own
-	cfg.ElasticsearchURL = config.URL(own.URL())
-	return nil
-}
-
-func (p *plant) ensureNode(ctx context.Context) (*node.Node, error) {
-	return node.Ensure(ctx, node.Options{Dir: p.Dir.Elasticsearch(), Log: p.Telemetry.Log, Progress: p.Progress})
+	return <-found
 }
 
 // setUp makes streams, buckets, the default namespace and the first endpoint; all of it may be there already.
@@ -214,6 +183,7 @@ func (p *plant) openServices(ctx context.Context) (err error) {
 	cfg := p.settings.Receiver
 	cfg.Listen = p.address(ctx, cfg.Listen)
 	cfg.Instance = "up"
+	cfg.Grace, cfg.Linger = min(cfg.Grace, receiverGrace), 0 // the stores stop after it, in the same ten seconds
 	if p.receiver, err = receiver.Open(ctx, cfg, p.Telemetry.For("receiver")); err != nil {
 		return err
 	}
@@ -251,64 +221,6 @@ func (p *plant) add(name string, run func(context.Context) error) {
 		}()
 		return run(ctx)
 	}, func(context.Context) error { close(quit); return nil })
-}
-
-func (p *plant) stopNATS(ctx context.Context) error {
-	if p.nats == nil {
-		return nil
-	}
-	return p.nats.Stop(ctx)
-}
-
-func (p *plant) stopNode(ctx context.Context) error {
-	p.mu.Lock()
-	own := p.node
-	p.mu.Unlock()
-	if own == nil {
-		return nil
-	}
-	return own.Stop(ctx)
-}
-
-// watchPeriod is how often the folder's own Elasticsearch is looked at.
-const watchPeriod = 3 * time.Second
-
-// watchNode starts the folder's own Elasticsearch again when it died. Deliveries are accepted all the while.
-func (p *plant) watchNode(ctx context.Context) error {
-	tick := time.NewTicker(watchPeriod)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		if p.node == nil {
-			continue
-		}
-		if _, running := node.Running(p.Dir.Elasticsearch()); running { //nolint:contextcheck // it bounds itself
-			continue
-		}
-		p.Telemetry.Log.ErrorContext(ctx, "elasticsearch is gone; starting it again", "dir", p.Dir.Elasticsearch())
-		again, err := p.ensureNode(ctx)
-		if err != nil {
-			if ctx.Err() == nil {
-				p.Telemetry.Log.ErrorContext(ctx, "starting elasticsearch again", "error", err)
-			}
-			continue
-		}
-		if again.URL() != p.node.URL() {
-			return fmt.Errorf("elasticsearch came back at %s instead of %s, which another program took: start sluice again", again.URL(), p.node.URL())
-		}
-		p.setNode(again)
-	}
-}
-
-// setNode replaces the node that a stop will end.
-func (p *plant) setNode(n *node.Node) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.node = n
 }
 
 // announce writes ready.json once everything answers, and takes it back at the end.

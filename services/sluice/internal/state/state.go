@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 
 	"github.com/sluicelog/sluice/shared/endpoint"
+	"github.com/sluicelog/sluice/shared/stream"
 )
 
 // Default is the folder that commands use when none is named.
@@ -44,6 +45,14 @@ type Credentials struct {
 	Token        string `json:"token"`
 	NATSPassword string `json:"nats_password"`
 	Listen       string `json:"listen,omitempty"` // the address of the last start, so that the Payload URL stays
+	// Streams is how large the streams were made.
+	Streams Streams `json:"streams,omitzero"`
+}
+
+// Streams remembers what sizes the settings asked for and what the disk allowed.
+type Streams struct {
+	Wanted stream.Topology `json:"wanted"`
+	Given  stream.Topology `json:"given"`
 }
 
 // Names of what lies in the folder.

@@ -1,0 +1,9 @@
+package allinone
+
+import "github.com/sluicelog/sluice/shared/stream"
+
+// Fit is fit, for its test.
+func Fit(t stream.Topology, room int64) (stream.Topology, error) { return fit(t, room) }
+
+// SameServer is sameServer, for its test.
+func SameServer(a, b string) bool { return sameServer(a, b) }

@@ -1,0 +1,84 @@
+package allinone
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/sluicelog/sluice/services/sluice/internal/state"
+	"github.com/sluicelog/sluice/shared/config"
+	"github.com/sluicelog/sluice/shared/stream"
+	"github.com/sluicelog/sluice/shared/stream/embedded"
+)
+
+func (p *plant) startNATS(ctx context.Context) (err error) {
+	if err := os.MkdirAll(p.Dir.NATS(), 0o700); err != nil {
+		return fmt.Errorf("making the folder of the embedded NATS server: %w", err)
+	}
+	reserved, err := p.sizeStreams()
+	if err != nil {
+		return err
+	}
+	p.nats, err = embedded.Start(ctx, embedded.Options{
+		Dir: p.Dir.NATS(), User: "sluice", Password: p.secret.NATSPassword, MaxStore: reserved + 1<<30, Log: p.Telemetry.Log,
+	})
+	if err != nil {
+		return err
+	}
+	in := stream.Config{NATSURL: config.URL(p.nats.URL()), InProcess: p.nats, SyncAlways: p.nats.SyncAlways()}
+	p.settings.Receiver.Stream, p.settings.Enricher.Stream, p.settings.Indexer.Stream = in, in, in
+	return nil
+}
+
+func (p *plant) stopNATS(ctx context.Context) error {
+	if p.nats == nil {
+		return nil
+	}
+	return p.nats.Stop(ctx)
+}
+
+// leastStream is the least room that a stream is made with.
+const leastStream config.Bytes = 64 << 20
+
+// sizeStreams decides how large the streams are: as the settings say, or less where the disk is small, so that a stream
+// is full before the disk is. That is decided once, and again only when the settings change: a disk that fills up later
+// must not make streams smaller than what they hold. The result is the room that the server has to set aside.
+func (p *plant) sizeStreams() (reserved int64, err error) {
+	wanted, before := p.settings.Topology, p.secret.Streams
+	if before.Wanted == wanted {
+		p.settings.Topology = before.Given
+		return before.Given.Total(), nil
+	}
+	given := wanted
+	if free, ok := diskFree(p.Dir.NATS()); ok {
+		given, err = fit(wanted, free+sizeOf(p.Dir.NATS()))
+	}
+	if err != nil {
+		return 0, err
+	}
+	if given != wanted {
+		p.Telemetry.Log.Warn("the disk is too small for the streams as set; they get less room",
+			"deliveries", given.DeliveriesMaxBytes.String(), "documents", given.DocumentsMaxBytes.String(), "dead_letters", given.DeadLettersMaxBytes.String())
+	}
+	p.settings.Topology = given
+	p.secret.Streams = state.Streams{Wanted: wanted, Given: given}
+	return max(given.Total(), before.Given.Total()), p.Dir.SaveCredentials(p.secret)
+}
+
+// fit shrinks the streams to seven tenths of room bytes.
+func fit(t stream.Topology, room int64) (stream.Topology, error) {
+	most := room / 10 * 7
+	if t.Total() <= most {
+		return t, nil
+	}
+	share := float64(most) / float64(t.Total())
+	for _, size := range []*config.Bytes{&t.DeliveriesMaxBytes, &t.DocumentsMaxBytes, &t.DeadLettersMaxBytes} {
+		least := min(leastStream, *size)
+		*size = max(config.Bytes(float64(*size)*share)&^(1<<20-1), least)
+	}
+	if t.Total() > room {
+		return t, fmt.Errorf("the disk of the state folder has room for %s, and the streams need %s at least: free some, or name a folder on another disk with --state",
+			config.Bytes(room), config.Bytes(t.Total()))
+	}
+	return t, nil
+}
