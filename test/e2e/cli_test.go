@@ -259,23 +259,23 @@ type simulated struct {
 }
 
 func (d *desk) simulateCounts(t *testing.T) {
-	before := d.Count()
+	before := d.CountNow()
 	r, code := read[simulated](t, d, "simulate", "--count", "200", "--duplicates", "0.2", "--disorder", "0.2", "--concurrency", "2",
 		"--scenario", "mfa-fatigue", "--scenario", "credential-stuffing", "--seed", strconv.FormatUint(seed(t)>>1, 10), "--wait-searchable", "1m")
 	if code != 0 || !r.Searchable.Complete || r.Report.Unacked != 0 || r.Report.Duplicates == 0 || r.Report.Events <= 200 {
 		t.Fatalf("exit %d, %+v", code, r)
 	}
-	if r.Searchable.Found != r.Report.Events || r.Report.Acked != r.Report.Events+r.Report.Duplicates || d.Count()-before != r.Report.Events {
-		t.Errorf("%+v; searchable are %d more", r, d.Count()-before)
+	if r.Searchable.Found != r.Report.Events || r.Report.Acked != r.Report.Events+r.Report.Duplicates || d.CountNow()-before != r.Report.Events {
+		t.Errorf("%+v; searchable are %d more", r, d.CountNow()-before)
 	}
-	before = d.Count()
+	before = d.CountNow()
 	same := []string{"simulate", "--count", "40", "--seed", strconv.FormatUint(seed(t)>>1, 10), "--start", "2026-01-02T00:00:00Z", "--wait-searchable", "1m"}
 	for _, way := range [][]string{{"--shape", "lines"}, {"--shape", "array", "--encoding", "gzip"}, {"--shape", "object", "--encoding", "zstd"}, {"--shape", "single"}, {"--replay"}} {
 		if r, code := read[simulated](t, d, append(slices.Clone(same), way...)...); code != 0 || r.Report.Events != 40 || r.Searchable.Found != 40 {
 			t.Errorf("%v: exit %d, %+v", way, code, r)
 		}
 	}
-	if n := d.Count() - before; n != 40 {
+	if n := d.CountNow() - before; n != 40 {
 		t.Errorf("the same 40 events in every shape are %d documents", n)
 	}
 	if out := d.fails(t, "simulate", "--count", "3", "--url", d.LocalURL, "--token-file", file(t, "token", "another-token-than-that")); !strings.Contains(out, "401") {
@@ -284,7 +284,7 @@ func (d *desk) simulateCounts(t *testing.T) {
 }
 
 func (d *desk) sendRecordings(t *testing.T) {
-	before := d.Count()
+	before := d.CountNow()
 	events := take(tenant(t), 4)
 	var flat []string
 	for _, e := range events {
@@ -299,7 +299,7 @@ func (d *desk) sendRecordings(t *testing.T) {
 			t.Errorf("%s: exit %d, %+v", name, code, r)
 		}
 	}
-	if n := d.Count() - before; n != 4 {
+	if n := d.CountNow() - before; n != 4 {
 		t.Errorf("4 events in every form are %d documents", n)
 	}
 	out := d.must(t, "send", file(t, "broken", forms["lines"]+"\nno json\n"), "--wait-searchable", "30s")

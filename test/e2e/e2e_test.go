@@ -196,7 +196,7 @@ func TestElasticsearchAwayIsNotNoticedByTheSender(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		load(ctx, t, i, simulator.StreamOptions{Batch: 50, Concurrency: 4, Rate: 1000, OnResult: ledger.Note}, func() (simulator.Event, bool) { return tn.Next(), true })
+		load(ctx, t, i, simulator.StreamOptions{Batch: 50, Concurrency: 4, Rate: 500, OnResult: ledger.Note}, func() (simulator.Event, bool) { return tn.Next(), true })
 	}()
 	<-time.After(calm)
 	with := ledger.P99() // of the deliveries since the last call

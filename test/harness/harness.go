@@ -280,7 +280,7 @@ func (i *Instance) Post(body []byte, header map[string]string) (int, string, htt
 // Await polls until done, for at most limit.
 func Await(tb testing.TB, limit time.Duration, what string, done func() bool) {
 	tb.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(limit); !done(); {
 		if time.Now().After(deadline) {

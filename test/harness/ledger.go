@@ -112,15 +112,21 @@ func (i *Instance) Searchable() map[string]int {
 // Count is how many documents of the instance's first endpoint are searchable.
 func (i *Instance) Count() int {
 	i.tb.Helper()
-	client := Elastic(i.tb, i.ElasticsearchURL)
-	if err := client.Refresh(i.tb.Context(), i.Index); err != nil {
-		return -1
-	}
+	client := Elastic(i.tb, i.ElasticsearchURL) // no refresh: forcing them while waiting would slow Elasticsearch down
 	n, err := client.Count(i.tb.Context(), i.Index, map[string]any{"term": map[string]any{"sluice.endpoint": i.Endpoint}})
 	if err != nil {
 		return -1
 	}
 	return int(n)
+}
+
+// CountNow is Count after a refresh, for a single look.
+func (i *Instance) CountNow() int {
+	i.tb.Helper()
+	if err := Elastic(i.tb, i.ElasticsearchURL).Refresh(i.tb.Context(), i.Index); err != nil {
+		i.tb.Fatal(err)
+	}
+	return i.Count()
 }
 
 // AwaitCount waits until exactly want documents are searchable.
