@@ -4,12 +4,9 @@ package enricher
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluicelog/sluice/services/enricher/internal/enrich"
@@ -51,6 +48,9 @@ type Own struct {
 
 // minMessage is the smallest max_payload of a NATS server that we can work with, in bytes.
 const minMessage = 256 << 10
+
+// patience is how long the stream may take to store what is ready, before that is offered again.
+const patience = 30 * time.Second
 
 // check refuses settings with which nothing could ever be enriched.
 func (o Own) check() error {
@@ -118,7 +118,7 @@ func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *s
 	directory := registry.Follow(tel.Log)
 	e := enrich.New(enrich.Parts{
 		Stream: conn, Letters: deadletter.Open(conn), Directory: directory, Mapper: mapper, Metrics: enrich.NewMetrics(tel.Metrics),
-		Log: tel.Log, Created: state.Created, MaxBody: int64(cfg.MaxBody), PartBytes: int(cfg.PartBytes),
+		Log: tel.Log, Created: state.Created, MaxBody: int64(cfg.MaxBody), PartBytes: int(cfg.PartBytes), Patience: patience,
 	})
 	tel.Check("stream", conn.Ready)
 	tel.Check("consumer", func(context.Context) error { return inbox.Failure() })
@@ -127,7 +127,7 @@ func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *s
 	group.Add("stream", nil, conn.Drain)
 	group.Add("directory", directory.Run, nil)
 	group.Add("janitor", conn.NewJanitor(stream.Deliveries, cfg.ReplayMargin).Run, nil)
-	w := &worker{enricher: e, filled: directory.AwaitFilled, alarm: telemetry.NewThrottle(tel.Log, 10*time.Second)}
+	w := &worker{enricher: e, filled: directory.AwaitFilled}
 	pool := stream.NewPool(inbox, cfg.Workers, stream.Want{Count: 1, Bytes: 1}, w.handle)
 	group.Add("workers", pool.Run, pool.Stop)
 	return group, nil
@@ -148,44 +148,20 @@ func oldest(inbox *stream.Inbox) prometheus.Collector {
 type worker struct {
 	enricher *enrich.Enricher
 	filled   func(context.Context) error
-	alarm    *telemetry.Throttle
 }
 
-// handle waits for the registry, which says where documents go, and finishes what it got.
+// handle waits for the registry, which says where documents go, and finishes what it got; at a stop it gives that back.
 func (w *worker) handle(ctx context.Context, batch []*stream.Message) {
 	err := w.filled(ctx)
 	for _, m := range batch {
+		if err == nil {
+			err = w.enricher.Handle(ctx, m)
+		}
 		if err != nil {
 			m.Retry(0)
 			continue
 		}
-		w.finish(ctx, m)
-	}
-}
-
-// finish tries until the message is done, however long the stream is full or away.
-func (w *worker) finish(ctx context.Context, m *stream.Message) {
-	wait := backoff.NewExponentialBackOff()
-	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 10*time.Second
-	for {
-		limit, cancel := context.WithTimeout(ctx, 30*time.Second)
-		err := w.enricher.Handle(limit, m)
-		cancel()
-		if err == nil {
-			m.Done()
-			return
-		}
-		level := slog.LevelWarn
-		if errors.Is(err, stream.ErrFull) {
-			level = slog.LevelError
-		}
-		w.alarm.Log(ctx, level, "enrich", "a delivery waits", slog.Uint64("sequence", m.Sequence), slog.String("error", err.Error()))
-		select {
-		case <-time.After(wait.NextBackOff()):
-		case <-ctx.Done():
-			m.Retry(0)
-			return
-		}
+		m.Done()
 	}
 }
 

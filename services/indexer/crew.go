@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/sluicelog/sluice/services/indexer/internal/bulk"
 	"github.com/sluicelog/sluice/shared/elastic"
 	"github.com/sluicelog/sluice/shared/endpoint"
@@ -164,19 +162,13 @@ func (c *crew) stop(ctx context.Context) error {
 	return nil
 }
 
-// oldest reports the age of the oldest message that waits in this process.
-func (c *crew) oldest() prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "sluice_indexer_oldest_unprocessed_age_seconds", Help: "Age of the oldest message of documents that this indexer holds without a verdict; 0 when it holds none.",
-	}, func() float64 {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		age := 0.0
-		for _, inbox := range c.boxes {
-			if at := inbox.Oldest(); !at.IsZero() {
-				age = max(age, time.Since(at).Seconds())
-			}
-		}
-		return age
-	})
+// held is when the oldest message that waits in this process was stored, zero when there is none.
+func (c *crew) held() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var oldest time.Time
+	for _, inbox := range c.boxes {
+		oldest = earlier(oldest, inbox.Oldest())
+	}
+	return oldest
 }

@@ -119,7 +119,7 @@ func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *s
 	tel.Check("stream", conn.Ready)
 	tel.Check("elasticsearch", cluster.Ready)
 	tel.Check("namespaces", crew.ready)
-	tel.Metrics.MustRegister(crew.oldest())
+	tel.Metrics.MustRegister((&age{conn: conn, directory: directory, held: crew.held}).collector()) //nolint:contextcheck // a scrape has no context
 	group := &lifecycle.Group{}
 	group.Add("stream", nil, conn.Drain)
 	group.Add("directory", directory.Run, nil)

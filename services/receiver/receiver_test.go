@@ -18,6 +18,7 @@ import (
 	"github.com/sluicelog/sluice/services/receiver"
 	"github.com/sluicelog/sluice/services/receiver/internal/intake"
 	"github.com/sluicelog/sluice/shared/config"
+	"github.com/sluicelog/sluice/shared/delivery"
 	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/stream"
 )
@@ -52,6 +53,50 @@ func TestSmallDeliveriesAtTheSameMomentShareMessages(t *testing.T) {
 	}
 	if len(all) != senders || messages >= senders {
 		t.Errorf("%d deliveries lie in %d messages", len(all), messages)
+	}
+}
+
+func TestWhatBecomesLargeWhenOpenedSharesNoMessage(t *testing.T) {
+	r := start(t, nil)
+	packed := map[int][]byte{} // by plain size
+	for _, size := range []int{8 << 20, 300 << 10} {
+		packed[size] = gzipped(t, bytes.Repeat([]byte(`{"log_id":"1","data":{"type":"s"}}`+"\n"), size/35))
+	}
+	gate := make(chan struct{})
+	var wg sync.WaitGroup
+	send := func(body []byte, encoding string) {
+		wg.Go(func() {
+			<-gate
+			r.expect(r.post(bytes.NewReader(body), func(q *http.Request) { q.Header.Set("Content-Encoding", encoding) }), intake.Accepted)
+		})
+	}
+	for range 10 {
+		send(packed[8<<20], delivery.Gzip)
+		for range 4 {
+			send(packed[300<<10], delivery.Gzip)
+			send([]byte(`{"log_id":"1"}`), delivery.Identity)
+		}
+	}
+	close(gate)
+	wg.Wait()
+	deliveries := 0
+	for message := range r.scan(stream.Range{}) {
+		together := r.unpack(message)
+		deliveries += len(together)
+		opened := 0
+		for i := range together {
+			plain, err := together[i].Plain(32 << 20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			opened += len(plain)
+		}
+		if len(together) > 1 && opened > 3<<19 {
+			t.Errorf("%d deliveries of together %d bytes share a message", len(together), opened)
+		}
+	}
+	if deliveries != 90 {
+		t.Errorf("%d deliveries are stored", deliveries)
 	}
 }
 

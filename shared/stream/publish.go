@@ -55,31 +55,3 @@ func (c *Conn) Publish(ctx context.Context, out Outgoing) (Receipt, error) {
 	}
 	return Receipt{Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
 }
-
-// PublishAll stores several messages, all under way at once, and returns when each has its receipt or one was refused.
-// After an error any subset may be stored.
-func (c *Conn) PublishAll(ctx context.Context, outs []Outgoing) error {
-	if len(outs) == 1 {
-		_, err := c.Publish(ctx, outs[0])
-		return err
-	}
-	futures := make([]jetstream.PubAckFuture, 0, len(outs))
-	for _, out := range outs {
-		msg, opts := out.message()
-		future, err := c.js.PublishMsgAsync(msg, opts...)
-		if err != nil {
-			return fmt.Errorf("publishing to %s: %w", out.Subject, classify(err))
-		}
-		futures = append(futures, future)
-	}
-	for i, future := range futures {
-		select {
-		case <-future.Ok():
-		case err := <-future.Err():
-			return fmt.Errorf("publishing to %s: %w", outs[i].Subject, classify(err))
-		case <-ctx.Done():
-			return fmt.Errorf("publishing to %s: %w: %w", outs[i].Subject, ErrAway, ctx.Err())
-		}
-	}
-	return nil
-}

@@ -65,9 +65,6 @@ func (b *bell) ring() {
 	b.ch = make(chan struct{})
 }
 
-// publishPatience is how long an unanswered publish is remembered; whoever waits for it has given up before.
-const publishPatience = 30 * time.Second
-
 // Open connects and verifies that acknowledged means on disk. name shows in the server's connection list.
 func Open(ctx context.Context, name string, cfg Config, log *slog.Logger) (*Conn, error) {
 	if err := proveDurable(ctx, cfg); err != nil {
@@ -78,7 +75,7 @@ func Open(ctx context.Context, name string, cfg Config, log *slog.Logger) (*Conn
 	if err != nil {
 		return nil, err
 	}
-	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(1024), jetstream.WithPublishAsyncTimeout(publishPatience))
+	js, err := jetstream.New(nc)
 	if err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("opening jetstream: %w", err)

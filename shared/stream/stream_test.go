@@ -164,15 +164,14 @@ func TestAbsentStoresOnlyOnce(t *testing.T) {
 	}
 }
 
-func TestPublishAllStoresAllAndKnowsAnID(t *testing.T) {
+func TestAnIDIsStoredOnce(t *testing.T) {
 	conn := streamtest.Start(t).Open(t, "default")
-	var outs []stream.Outgoing
-	for i := range 20 {
-		outs = append(outs, stream.Outgoing{Subject: stream.SubjectDocuments("default"), ID: fmt.Sprint("id-", i), Data: []byte("x")})
-	}
-	for range 2 {
-		if err := conn.PublishAll(t.Context(), outs); err != nil {
-			t.Fatal(err)
+	for round, duplicate := range []bool{false, true} {
+		for i := range 20 {
+			r, err := conn.Publish(t.Context(), stream.Outgoing{Subject: stream.SubjectDocuments("default"), ID: fmt.Sprint("id-", i), Data: []byte("x")})
+			if err != nil || r.Duplicate != duplicate {
+				t.Fatalf("round %d: %+v, %v", round, r, err)
+			}
 		}
 	}
 	if state, err := conn.State(t.Context(), stream.Documents); err != nil || state.Messages != 20 {

@@ -2,11 +2,13 @@
 // documents, set aside what is none.
 //
 // Its promise: a message is acknowledged only when every element in it is on disk again, as a document or as a dead
-// letter. Doing it twice changes nothing.
+// letter. Doing it twice changes nothing. However much a message holds, only one of its bodies and a bounded amount of
+// documents are in memory at a time.
 package enrich
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -18,11 +20,12 @@ import (
 	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/period"
 	"github.com/sluicelog/sluice/shared/stream"
+	"github.com/sluicelog/sluice/shared/telemetry"
 )
 
 // publisher stores documents.
 type publisher interface {
-	PublishAll(ctx context.Context, outs []stream.Outgoing) error
+	Publish(ctx context.Context, out stream.Outgoing) (stream.Receipt, error)
 	MaxPayload() int
 }
 
@@ -44,19 +47,25 @@ type Parts struct {
 	Mapper    *mapping.Mapper
 	Metrics   *Metrics
 	Log       *slog.Logger
-	Created   time.Time // of the stream of deliveries: with a sequence it names a message for ever
-	MaxBody   int64     // bytes of one delivery after decompression
-	PartBytes int       // where messages of documents are cut
+	Created   time.Time     // of the stream of deliveries: with a sequence it names a message for ever
+	MaxBody   int64         // bytes of one delivery after decompression
+	PartBytes int           // where messages of documents are cut
+	Patience  time.Duration // of one attempt to store what is ready; how long the events take does not count
 }
 
 // Enricher works on messages. It is safe for concurrent use; every call has its own scratch space.
-type Enricher struct{ p Parts }
+type Enricher struct {
+	p     Parts
+	alarm *telemetry.Throttle
+}
 
 // headerRoom is what the headers of our messages may take of the server's largest message, in bytes.
 const headerRoom = 64 << 10
 
 // New returns an enricher. The server must take messages of clearly more than 64 KiB.
-func New(p Parts) *Enricher { return &Enricher{p} }
+func New(p Parts) *Enricher {
+	return &Enricher{p: p, alarm: telemetry.NewThrottle(p.Log, 10*time.Second)}
+}
 
 // room is how many bytes a message that we write may hold.
 func (e *Enricher) room() int { return e.p.Stream.MaxPayload() - headerRoom }
@@ -67,7 +76,8 @@ type work struct {
 	message *stream.Message
 	now     time.Time
 	builder *parts.Builder
-	letters []*deadletter.Letter
+	ready   []stream.Outgoing    // documents that are not on disk yet
+	letters []*deadletter.Letter // that are not on disk yet
 	event   auth0.Event
 	line    []byte
 	body    []byte // of the delivery in hand, decompressed
@@ -78,23 +88,39 @@ type work struct {
 // counts is what became of the elements of one message.
 type counts struct{ mapped, dead, expired, unknown int }
 
-// Handle does one message. After an error nothing is lost: the same message may be handled again.
+// Handle does one message, however long the stream is full or away. It maps every event once, and stores what is ready
+// until that is on disk. It returns an error only when ctx ended: nothing is lost then, and the same message may be
+// handled again.
 func (e *Enricher) Handle(ctx context.Context, m *stream.Message) error {
 	w := &work{Enricher: e, message: m, now: time.Now()}
 	deliveries, err := delivery.Decode(m.Header, m.Data)
 	if err != nil {
 		w.foreign(err)
+		err = w.store(ctx)
 	} else {
-		w.builder = parts.New(parts.Source{Created: e.p.Created, Sequence: m.Sequence, Received: oldest(deliveries)}, e.p.PartBytes, e.room())
-		for i := range deliveries {
-			w.delivery(&deliveries[i])
-		}
+		err = w.all(ctx, deliveries)
 	}
-	if err := w.store(ctx); err != nil {
+	if err != nil {
 		return err
 	}
 	w.report(ctx, deliveries)
 	return nil
+}
+
+// all handles the deliveries of a message, one after another.
+func (w *work) all(ctx context.Context, deliveries []delivery.Delivery) error {
+	w.builder = parts.New(parts.Source{Created: w.p.Created, Sequence: w.message.Sequence, Received: oldest(deliveries)}, w.p.PartBytes, w.room())
+	for i := range deliveries {
+		if err := w.delivery(ctx, &deliveries[i]); err != nil {
+			return err
+		}
+		// Letters share memory with the body that they come from: with them on disk nothing holds it any more.
+		if err := w.store(ctx); err != nil {
+			return err
+		}
+		w.body, w.event = nil, auth0.Event{}
+	}
+	return w.finish(ctx)
 }
 
 func oldest(all []delivery.Delivery) time.Time {
@@ -107,60 +133,53 @@ func oldest(all []delivery.Delivery) time.Time {
 	return first
 }
 
-// store puts documents and letters on disk.
-func (w *work) store(ctx context.Context) error {
-	if w.builder != nil {
-		if outs := w.builder.Finish(); len(outs) > 0 {
-			if err := w.p.Stream.PublishAll(ctx, outs); err != nil {
+// delivery handles one delivery, or one part of one. The error says that ctx ended.
+func (w *work) delivery(ctx context.Context, d *delivery.Delivery) error {
+	w.key, w.body = "", d.Body
+	if err := check(d); err != nil {
+		w.foreign(err)
+		return nil
+	}
+	if d.Fragment != "" {
+		w.fragment(d)
+		return nil
+	}
+	body, err := d.Plain(w.p.MaxBody)
+	if err != nil {
+		w.sealed(d, err)
+		return nil
+	}
+	w.body = body
+	return w.split(ctx, d)
+}
+
+// split handles the elements of the delivery in hand.
+func (w *work) split(ctx context.Context, d *delivery.Delivery) error {
+	broken := 0
+	for element := range auth0.Split(w.body) {
+		if ctx.Err() != nil {
+			return fmt.Errorf("enriching delivery %s: %w", d.ID, ctx.Err())
+		}
+		at := element.At
+		element.Index += d.First
+		reason, detail := w.element(d, element)
+		if reason != "" {
+			broken++
+		}
+		switch {
+		case broken > auth0.MaxBroken:
+			element.Raw = w.body[at:]
+			w.setAside(d, element, reason, fmt.Sprintf("more than %d elements of this delivery are broken; this is all the rest of it", auth0.MaxBroken))
+			return nil
+		case reason != "":
+			w.setAside(d, element, reason, detail)
+		case w.builder.Waiting() >= w.most():
+			if err := w.finish(ctx); err != nil {
 				return err
 			}
 		}
 	}
-	for _, l := range w.letters {
-		added, err := w.p.Letters.Put(ctx, l)
-		if err != nil {
-			return err
-		}
-		if added {
-			w.p.Metrics.dead.WithLabelValues(l.Reason).Inc()
-		}
-	}
 	return nil
-}
-
-// delivery handles one delivery, or one part of one.
-func (w *work) delivery(d *delivery.Delivery) {
-	w.key, w.body = "", d.Body
-	whole := auth0.Element{Index: d.First, Raw: d.Body}
-	if err := check(d); err != nil {
-		w.foreign(err)
-		return
-	}
-	if d.Fragment != "" {
-		w.fragment(d)
-		return
-	}
-	body, reason, err := inflate(d, w.p.MaxBody)
-	if err != nil {
-		w.setAside(d, whole, reason, err.Error())
-		return
-	}
-	w.body = body
-	broken := 0
-	for element := range auth0.Split(body) {
-		at := element.At
-		element.Index += d.First
-		reason, detail := w.element(d, element)
-		if reason == "" {
-			continue
-		}
-		if broken++; broken > maxBroken {
-			element.Raw = body[at:]
-			w.setAside(d, element, reason, "more than 1000 elements of this delivery are broken; this is all the rest of it")
-			return
-		}
-		w.setAside(d, element, reason, detail)
-	}
 }
 
 // element maps one element; reason is empty when it became a document or is expired.

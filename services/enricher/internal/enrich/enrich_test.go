@@ -64,7 +64,7 @@ func start(t *testing.T) *rig {
 	r.letters = deadletter.Open(r.conn)
 	r.parts = enrich.Parts{
 		Stream: r.conn, Letters: r.letters, Directory: r.spaces, Mapper: mapper, Metrics: enrich.NewMetrics(r.registry),
-		Log: slog.New(slog.DiscardHandler), Created: time.Unix(1795000000, 0), MaxBody: 16 << 20, PartBytes: 4 << 20,
+		Log: slog.New(slog.DiscardHandler), Created: time.Unix(1795000000, 0), MaxBody: 16 << 20, PartBytes: 4 << 20, Patience: 10 * time.Second,
 	}
 	r.enricher = enrich.New(r.parts)
 	return r

@@ -25,9 +25,6 @@ const (
 // errTooLarge says that a document fits no message.
 var errTooLarge = errors.New(reasonTooLarge)
 
-// maxBroken is how many broken elements of one delivery get a letter each; the rest share one.
-const maxBroken = 1000
-
 // maxID bounds the id of a delivery, in bytes.
 const maxID = 64
 
@@ -68,6 +65,15 @@ func (w *work) fragment(d *delivery.Delivery) {
 	l := w.letter(d, auth0.Element{Index: d.First, Raw: d.Body})
 	l.Reason, l.Detail, l.Piece = d.Fragment, "one event, too large or too broken to stand with others", d.Part
 	w.put(l, d.Body)
+}
+
+// sealed sets aside a delivery whose body does not open.
+func (w *work) sealed(d *delivery.Delivery, err error) {
+	reason, detail := reasonCompression, err.Error()
+	if errors.Is(err, delivery.ErrTooLarge) {
+		reason, detail = reasonTooLarge, detail+"; ENRICHER_MAX_BODY may be larger"
+	}
+	w.setAside(d, auth0.Element{Index: d.First, Raw: d.Body}, reason, detail)
 }
 
 // setAside makes the dead letter of an element.

@@ -41,6 +41,8 @@ type Builder struct {
 	open   map[string]*part
 	order  []string
 	done   []stream.Outgoing
+	cut    int // parts so far
+	size   int // bytes added since Finish
 }
 
 // part is the open part of a namespace.
@@ -72,6 +74,7 @@ func (b *Builder) Add(namespace, index, id string, document []byte) (ok bool) {
 	if len(p.ndjson)+size > b.limit {
 		b.close(namespace, p)
 	}
+	b.size += size
 	head := len(p.ndjson)
 	p.ndjson = append(p.ndjson, `{"create":{"_index":"`...)
 	p.ndjson = append(p.ndjson, index...)
@@ -91,19 +94,25 @@ func (b *Builder) close(namespace string, p *part) {
 	}
 	b.done = append(b.done, stream.Outgoing{
 		Subject: stream.SubjectDocuments(namespace), Data: p.ndjson,
-		ID: fmt.Sprintf("%d-%d-%d-%016x", b.source.Created.UnixNano(), b.source.Sequence, len(b.done), p.names.Sum64()),
+		ID: fmt.Sprintf("%d-%d-%d-%016x", b.source.Created.UnixNano(), b.source.Sequence, b.cut, p.names.Sum64()),
 		Header: stream.Header{
 			HeaderSchema: Schema, HeaderCount: strconv.Itoa(p.count), HeaderOrigin: fmt.Sprintf("%s:%d", stream.Deliveries, b.source.Sequence),
 			HeaderReceived: b.source.Received.UTC().Format(time.RFC3339Nano),
 		},
 	})
+	b.cut++
 	*p = part{names: fnv.New64a()}
 }
 
-// Finish closes what is open and returns all messages.
+// Waiting is how many bytes have been added since the builder was made, or last finished.
+func (b *Builder) Waiting() int { return b.size }
+
+// Finish closes what is open and hands out all messages that it has not handed out before. More may be added then.
 func (b *Builder) Finish() []stream.Outgoing {
 	for _, namespace := range b.order {
 		b.close(namespace, b.open[namespace])
 	}
-	return b.done
+	done := b.done
+	b.done, b.size = nil, 0
+	return done
 }

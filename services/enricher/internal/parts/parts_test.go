@@ -122,3 +122,23 @@ func TestEachNamespaceHasPartsOfItsOwn(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestPartsThatAreHandedOutInBetweenAreOthersThanTheNext(t *testing.T) {
+	b := parts.New(source(), 1000, 3000)
+	ids, documents := map[string]bool{}, 0
+	for range 3 { // the same document again and again
+		if b.Waiting() != 0 {
+			t.Errorf("%d bytes wait", b.Waiting())
+		}
+		b.Add("a", "i", "1", []byte("{}"))
+		outs := b.Finish()
+		if len(outs) != 1 {
+			t.Fatalf("%d parts", len(outs))
+		}
+		documents += bytes.Count(outs[0].Data, []byte("\n")) / 2
+		ids[outs[0].ID] = true
+	}
+	if len(ids) != 3 || documents != 3 || len(b.Finish()) != 0 {
+		t.Errorf("%d ids for %d documents", len(ids), documents)
+	}
+}

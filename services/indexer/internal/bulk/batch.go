@@ -22,6 +22,7 @@ type document struct {
 	id      string
 	message *pending
 	tries   int
+	blocked bool // it waits for a reason of its own or of its index: others could be written
 }
 
 // pending is a message with documents that have no final verdict yet.

@@ -39,6 +39,21 @@ func documentFault(kind string) bool {
 	return false
 }
 
+// holdsAlone reports whether a document that waits is held up by its own index or content, so that others can be written
+// meanwhile. A rejection for load is nobody's own; the 429 of an index on a full disk is.
+func holdsAlone(item elastic.Item) bool {
+	if item.Status == http.StatusTooManyRequests {
+		return item.Cause != nil && item.Cause.Type == "cluster_block_exception"
+	}
+	return item.Status >= http.StatusBadRequest && item.Status != http.StatusUnauthorized
+}
+
+// indexFault reports whether the refusal to make an index speaks of that index; every other one is the cluster's.
+func indexFault(status int) bool {
+	return status >= http.StatusBadRequest && status < http.StatusInternalServerError &&
+		status != http.StatusUnauthorized && status != http.StatusTooManyRequests
+}
+
 // reason is the closed list of why a bulk, or a document in it, has to wait: a metric label.
 func reason(status int) string {
 	switch {

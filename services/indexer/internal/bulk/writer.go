@@ -55,8 +55,8 @@ func New(p Parts) *Writer {
 	return &Writer{p: p, alarm: telemetry.NewThrottle(p.Log, 10*time.Second), known: map[string]bool{}}
 }
 
-// Write gives every message of a batch its verdict. It takes as long as Elasticsearch takes to come back; when ctx ends
-// the messages without a verdict go back to the stream.
+// Write gives every message of a batch its verdict. While Elasticsearch is away it holds them; messages that only their
+// own index or content holds up go back to the stream for a while, and so do all without a verdict when ctx ends.
 func (w *Writer) Write(ctx context.Context, batch []*stream.Message) {
 	var docs []*document
 	for _, m := range batch {
@@ -69,11 +69,20 @@ func (w *Writer) Write(ctx context.Context, batch []*stream.Message) {
 	}
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 15*time.Second
+	idle := 0 // rounds in a row in which others could be written, but none of these
 	for len(docs) > 0 {
 		before := len(docs)
 		docs = w.round(ctx, docs)
-		if len(docs) < before {
+		switch {
+		case len(docs) < before:
 			wait.Reset()
+			idle = 0
+		case allBlocked(docs):
+			idle++
+		}
+		if idle == maxIdle {
+			w.putOff(ctx, docs)
+			return
 		}
 		if len(docs) == 0 {
 			return
@@ -81,19 +90,8 @@ func (w *Writer) Write(ctx context.Context, batch []*stream.Message) {
 		select {
 		case <-time.After(wait.NextBackOff()):
 		case <-ctx.Done():
-			giveBack(docs)
+			giveBack(docs, func(*stream.Message) time.Duration { return 0 })
 			return
-		}
-	}
-}
-
-// giveBack returns every message that still has an open document.
-func giveBack(docs []*document) {
-	seen := map[*pending]bool{}
-	for _, d := range docs {
-		if !seen[d.message] {
-			seen[d.message] = true
-			d.message.message.Retry(0)
 		}
 	}
 }
@@ -123,23 +121,24 @@ func (w *Writer) refused(ctx context.Context, docs []*document, err error) []*do
 		left := w.round(ctx, docs[:half])
 		return slices.Concat(left, w.round(ctx, docs[half:]))
 	}
+	mark(docs, status == http.StatusRequestEntityTooLarge)
 	w.waits(ctx, status, len(docs), err)
 	return docs
 }
 
 // ready parts docs into those whose index exists and those whose index cannot be made yet. It creates indices, once each.
 func (w *Writer) ready(ctx context.Context, docs []*document) (ready, left []*document) {
-	missing := map[string]bool{} // by index, as far as we have looked
+	missing := map[string]error{} // by index, as far as we have looked
 	for _, d := range docs {
-		lacks, looked := missing[d.index]
+		err, looked := missing[d.index]
 		if !looked {
-			err := w.ensure(ctx, d.index)
-			if lacks = err != nil; lacks {
+			if err = w.ensure(ctx, d.index); err != nil {
 				w.waits(ctx, elastic.Status(err), len(docs), err)
 			}
-			missing[d.index] = lacks
+			missing[d.index] = err
 		}
-		if lacks {
+		if err != nil {
+			d.blocked = indexFault(elastic.Status(err))
 			left = append(left, d)
 		} else {
 			ready = append(ready, d)
@@ -183,6 +182,7 @@ func (w *Writer) settle(ctx context.Context, docs []*document, items []elastic.I
 	for i, d := range docs {
 		d.tries++
 		v := judge(items[i])
+		d.blocked = v == dead || holdsAlone(items[i])
 		if v == dead && !w.bury(ctx, d, items[i].Cause) {
 			v = retry
 		}

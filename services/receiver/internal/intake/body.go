@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,34 +8,27 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
-)
 
-// Encodings of a body as the envelope names them.
-const (
-	identity = ""
-	gzipped  = "gzip"
-	zstded   = "zstd"
+	"github.com/sluicelog/sluice/shared/delivery"
 )
 
 // encodingOf reads Content-Encoding; ok is false for one that nobody here can undo.
 func encodingOf(h http.Header) (encoding string, ok bool) {
 	switch values := h.Values("Content-Encoding"); {
 	case len(values) == 0:
-		return identity, true
+		return delivery.Identity, true
 	case len(values) > 1:
 		return "", false
 	default:
 		switch values[0] {
 		case "", "identity":
-			return identity, true
+			return delivery.Identity, true
 		case "gzip", "x-gzip":
-			return gzipped, true
+			return delivery.Gzip, true
 		case "zstd":
-			return zstded, true
+			return delivery.Zstd, true
 		}
 		return "", false
 	}
@@ -122,27 +114,9 @@ func readFailure(err error) error {
 	return refuse(Truncated, "", err)
 }
 
-// window is the largest window of a zstd frame, in bytes: what RFC 8878 asks every decoder to bear.
-const window = 8 << 20
-
-// inflate opens a compressed body for reading.
-func inflate(body []byte, encoding string) (io.ReadCloser, error) {
-	switch encoding {
-	case gzipped:
-		return gzip.NewReader(bytes.NewReader(body))
-	case zstded:
-		d, err := zstd.NewReader(bytes.NewReader(body), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(window))
-		if err != nil {
-			return nil, err
-		}
-		return d.IOReadCloser(), nil
-	}
-	return io.NopCloser(bytes.NewReader(body)), nil
-}
-
 // checkCompression decompresses a body to nowhere and returns its plain size: it must be whole and not larger than limit.
 func checkCompression(body []byte, encoding string, limit int64) (int64, error) {
-	source, err := inflate(body, encoding)
+	source, err := delivery.Inflate(body, encoding)
 	if err != nil {
 		return 0, decodingFailure(err)
 	}
@@ -158,15 +132,15 @@ func checkCompression(body []byte, encoding string, limit int64) (int64, error) 
 }
 
 func decodingFailure(err error) error {
-	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		return refuse(TooLarge, fmt.Sprintf("decompression needs a window of more than %d bytes", window), err)
+	if errors.Is(err, delivery.ErrWindow) {
+		return refuse(TooLarge, err.Error(), err)
 	}
 	return refuse(BadCompression, "", err)
 }
 
 // decompress returns the size plain bytes of a body that checkCompression found good.
 func decompress(body []byte, encoding string, size int64) ([]byte, error) {
-	source, err := inflate(body, encoding)
+	source, err := delivery.Inflate(body, encoding)
 	if err != nil {
 		return nil, err
 	}

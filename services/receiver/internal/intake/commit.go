@@ -19,7 +19,8 @@ type publisher interface {
 // What shares a commit: a sync of the disk costs the same for one delivery and for a hundred.
 const (
 	smallBody    = 64 << 10  // larger bodies are committed by themselves
-	sharedBytes  = 512 << 10 // of one shared message
+	smallPlain   = 1 << 20   // and so are bodies that become larger than this when decompressed
+	sharedBytes  = 512 << 10 // of one shared message, counted after decompression: whoever reads it opens all of it
 	sharedCount  = 256
 	commitLanes  = 2 // one message is being synced while the next one gathers
 	headerMargin = 64 << 10
@@ -39,6 +40,7 @@ type Committer struct {
 // pending is a delivery that waits for its commit.
 type pending struct {
 	delivery delivery.Delivery
+	size     int             // bytes, compressed or not, whichever is more
 	ctx      context.Context //nolint:containedctx // a request, not a component: who gave up is left out
 	done     chan error
 }
@@ -73,12 +75,12 @@ func (c *Committer) lane(ctx context.Context) {
 
 // gather adds what waits right now, without waiting for more.
 func (c *Committer) gather(first *pending) []*pending {
-	batch, size := []*pending{first}, len(first.delivery.Body)
+	batch, size := []*pending{first}, first.size
 	for len(batch) < sharedCount && size < sharedBytes {
 		select {
 		case next := <-c.queue:
 			batch = append(batch, next)
-			size += len(next.delivery.Body) + delivery.Overhead
+			size += next.size
 		default:
 			return batch
 		}
@@ -128,8 +130,8 @@ func (c *Committer) publish(ctx context.Context, all []delivery.Delivery) error 
 func (c *Committer) Store(ctx context.Context, d delivery.Delivery, plain int64, share *lease) error {
 	var err error
 	switch {
-	case len(d.Body) <= smallBody:
-		err = c.share(ctx, d)
+	case len(d.Body) <= smallBody && plain <= smallPlain:
+		err = c.share(ctx, d, plain)
 	case len(d.Body)+headerMargin <= c.stream.MaxPayload():
 		err = c.publish(ctx, []delivery.Delivery{d})
 	default:
@@ -147,10 +149,10 @@ func (c *Committer) Store(ctx context.Context, d delivery.Delivery, plain int64,
 }
 
 // share hands a delivery to the next free lane and waits for the result.
-func (c *Committer) share(ctx context.Context, d delivery.Delivery) error {
+func (c *Committer) share(ctx context.Context, d delivery.Delivery, plain int64) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	p := &pending{delivery: d, ctx: ctx, done: make(chan error, 1)}
+	p := &pending{delivery: d, size: max(len(d.Body), int(plain)) + delivery.Overhead, ctx: ctx, done: make(chan error, 1)}
 	select {
 	case c.queue <- p:
 	case <-ctx.Done():
@@ -168,20 +170,20 @@ func (c *Committer) share(ctx context.Context, d delivery.Delivery) error {
 // failure does no harm: the sender comes again, and the same events are stored once.
 func (c *Committer) storeParts(ctx context.Context, d delivery.Delivery, plain int64, share *lease) error {
 	room := CutRoom(c.stream.MaxPayload())
-	if d.Encoding != identity {
+	if d.Encoding != delivery.Identity {
 		room += plain
 	}
 	if err := share.grow(ctx, room); err != nil {
 		return err
 	}
 	body := d.Body
-	if d.Encoding != identity {
+	if d.Encoding != delivery.Identity {
 		var err error
 		if body, err = decompress(d.Body, d.Encoding, plain); err != nil {
 			return fmt.Errorf("decompressing delivery %s: %w", d.ID, err)
 		}
 	}
-	d.Body, d.Encoding = nil, identity
+	d.Body, d.Encoding = nil, delivery.Identity
 	size := c.stream.MaxPayload() - headerMargin
 	_ = cut(body, size, func(part) error { d.Parts++; return nil }) // nothing in it fails
 	b := bundle{room: size, send: func(all []delivery.Delivery) error { return c.publish(ctx, all) }}

@@ -6,10 +6,6 @@ import (
 	"github.com/sluicelog/sluice/shared/auth0"
 )
 
-// maxBroken is how many elements of one delivery are set apart one by one; from the next one on the rest of the body
-// stays together, so that a body of nothing but rubbish does not become a million messages.
-const maxBroken = 1000
-
 // part is a piece of a body that fits a message: an array of whole events, or a fragment.
 type part struct {
 	body     []byte
@@ -20,7 +16,8 @@ type part struct {
 // cut makes parts of at most size bytes out of a plain body, between its events, and gives each one away. What cannot
 // stand in an array becomes a part of its own, which the enricher sets aside: a broken element, which might swallow its
 // neighbours, and an event that is larger than size. The same body is always cut in the same way. A body of white space
-// is one empty part.
+// is one empty part. After auth0.MaxBroken parts of that kind the rest of the body stays together, so that a body of
+// nothing but rubbish does not become a million messages.
 func cut(body []byte, size int, each func(part) error) error {
 	c := cutter{size: size, each: each}
 	for e := range auth0.Split(body) {
@@ -32,10 +29,10 @@ func cut(body []byte, size int, each func(part) error) error {
 			continue
 		}
 		raw := e.Raw
-		if c.broken++; c.broken > maxBroken {
+		if c.broken++; c.broken > auth0.MaxBroken {
 			raw = body[e.At:]
 		}
-		if err := c.fragments(raw, e.Index, why); err != nil || c.broken > maxBroken {
+		if err := c.fragments(raw, e.Index, why); err != nil || c.broken > auth0.MaxBroken {
 			return err
 		}
 	}

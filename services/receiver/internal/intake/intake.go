@@ -155,7 +155,7 @@ func (d *Desk) store(ctx context.Context, w http.ResponseWriter, v *visit, share
 	}
 	v.bytes = len(body)
 	if v.bytes == 0 {
-		v.encoding = identity // there is nothing to undo
+		v.encoding = delivery.Identity // there is nothing to undo
 	}
 	plain, err := d.plainSize(ctx, body, v.encoding)
 	if err != nil {
@@ -170,7 +170,7 @@ func (d *Desk) store(ctx context.Context, w http.ResponseWriter, v *visit, share
 
 // plainSize is how many bytes a body has after decompression; the refusal says that it is broken or too large.
 func (d *Desk) plainSize(ctx context.Context, body []byte, encoding string) (int64, error) {
-	if encoding == identity {
+	if encoding == delivery.Identity {
 		return int64(len(body)), nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
