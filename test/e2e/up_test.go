@@ -102,19 +102,29 @@ func stall(t *testing.T, i *harness.Instance) net.Conn {
 	return conn
 }
 
-// runAsPrinted runs the first curl that up printed, as a person would.
+// runAsPrinted runs the curls that up printed, as a person would: the first sends an event, the second finds it.
 func runAsPrinted(t *testing.T, i *harness.Instance) {
 	t.Helper()
+	var printed []string
 	for line := range strings.Lines(i.Tail(20000)) {
-		if line = strings.TrimSpace(line); strings.HasPrefix(line, "curl -sS -H") {
-			out, err := exec.CommandContext(t.Context(), "bash", "-c", line).CombinedOutput()
-			if err != nil || !strings.Contains(string(out), `"status":"accepted"`) {
-				t.Fatalf("the printed curl: %v\n%s", err, out)
-			}
-			return
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "curl ") {
+			printed = append(printed, line)
 		}
 	}
-	t.Fatalf("no curl was printed:\n%s", i.Tail(4000))
+	if len(printed) != 2 {
+		t.Fatalf("%d curls were printed:\n%s", len(printed), i.Tail(4000))
+	}
+	run := func(line string) string {
+		out, err := exec.CommandContext(t.Context(), "bash", "-c", line).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, out)
+		}
+		return string(out)
+	}
+	if out := run(printed[0]); !strings.Contains(out, `"status":"accepted"`) {
+		t.Fatalf("the printed curl: %s", out)
+	}
+	harness.Await(t, 30*time.Second, "the event by the printed search", func() bool { return strings.Contains(run(printed[1]), "a first login") })
 }
 
 func TestTheFoldersOwnElasticsearchStaysItsOwnWhenItIsNamed(t *testing.T) {

@@ -10,6 +10,9 @@ import (
 )
 
 func TestTestsShareOneNodeInNamespacesOfTheirOwn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Elasticsearch: not with -short")
+	}
 	first, second := elastictest.Start(t), elastictest.Start(t)
 	if first.URL != second.URL {
 		t.Errorf("two starts gave %s and %s", first.URL, second.URL)
@@ -29,6 +32,9 @@ func TestTestsShareOneNodeInNamespacesOfTheirOwn(t *testing.T) {
 }
 
 func TestSecuredNodeWantsTLSPasswordAndPrivilege(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Elasticsearch: not with -short")
+	}
 	c := elastictest.StartSecured(t, elastictest.Account{
 		Name: "reader", Password: "reader's own password",
 		Role: `{"cluster":["monitor"],"indices":[{"names":["logs-*"],"privileges":["read"]}]}`,

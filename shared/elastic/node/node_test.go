@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 }
 
 func TestNodeStartsIsAdoptedStopsAndKeepsItsData(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Elasticsearch: not with -short")
+	}
 	dir := filepath.Join(openDir(t), "a state")
 	first := ensure(t, node.Options{Dir: dir})
 	if !first.Started() || first.Version() != node.Version || first.PID() == 0 {
@@ -69,6 +72,9 @@ func TestNodeStartsIsAdoptedStopsAndKeepsItsData(t *testing.T) {
 }
 
 func TestNodeSurvivesTheDeathOfItsParentAndIsAdopted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Elasticsearch: not with -short")
+	}
 	dir := openDir(t)
 	t.Cleanup(func() { stopWhatRuns(t, dir) })
 	// The first parent dies while Elasticsearch is still coming up, the second one after it was ready.
@@ -95,6 +101,9 @@ func TestNodeSurvivesTheDeathOfItsParentAndIsAdopted(t *testing.T) {
 }
 
 func TestNodeRunsBelowFoldersThatAreClosedToItsUser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Elasticsearch: not with -short")
+	}
 	if os.Geteuid() != 0 {
 		t.Skip("only a node started by root runs as another user")
 	}
@@ -132,6 +141,9 @@ func TestNodeRunsBelowFoldersThatAreClosedToItsUser(t *testing.T) {
 }
 
 func TestAnotherFolderNeverAdoptsACopiedRecord(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Elasticsearch: not with -short")
+	}
 	original, copied := openDir(t), openDir(t)
 	n := ensure(t, node.Options{Dir: original})
 	data, err := os.ReadFile(filepath.Join(original, "node.json"))
@@ -148,6 +160,9 @@ func TestAnotherFolderNeverAdoptsACopiedRecord(t *testing.T) {
 }
 
 func TestAFailedStartShowsTheEndOfTheLog(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Elasticsearch: not with -short")
+	}
 	dir := openDir(t)
 	_, err := node.Ensure(t.Context(), node.Options{Dir: dir, Settings: map[string]string{"no.such.setting": "1"}})
 	skipWithoutElasticsearch(t, err)
@@ -159,6 +174,9 @@ func TestAFailedStartShowsTheEndOfTheLog(t *testing.T) {
 }
 
 func TestACanceledStartLeavesNothingRunning(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Elasticsearch: not with -short")
+	}
 	dir := openDir(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {

@@ -132,12 +132,14 @@ func (p *plant) startStores(ctx context.Context) error {
 	defer giveUp(nil)
 	found := make(chan error, 1)
 	go func() { found <- p.findElasticsearch(ctx) }()
-	if err := p.startNATS(ctx); err != nil {
+	err := p.startNATS(ctx)
+	if err != nil {
 		giveUp(err) // nobody needs an Elasticsearch now
-		<-found
-		return err
 	}
-	return <-found
+	if searched := <-found; err == nil {
+		err = searched
+	}
+	return err
 }
 
 // setUp makes streams, buckets, the default namespace and the first endpoint; all of it may be there already.

@@ -74,9 +74,10 @@ func writeAnnouncement(w io.Writer, dir string, r state.Ready) {
 		fmt.Fprintln(w)
 		paragraph(w, hint)
 	}
-	fmt.Fprint(w, "\nSend an event yourself, and find it a second later:\n\n")
-	fmt.Fprintf(w, "  curl -sS -H 'Authorization: %s' -H 'Content-Type: application/json' --data '%s' %s\n", r.Authorization, sampleEvent(time.Now()), r.LocalURL)
-	fmt.Fprintf(w, "  curl -sS '%s/%s/_search?pretty&size=1&sort=@timestamp:desc'\n\nThen:\n\n", r.ElasticsearchURL, r.Index)
+	id, event := sampleEvent(time.Now())
+	fmt.Fprint(w, "\nSend an event yourself, and find it a few seconds later:\n\n")
+	fmt.Fprintf(w, "  curl -sS -H 'Authorization: %s' -H 'Content-Type: application/json' --data '%s' %s\n", r.Authorization, event, r.LocalURL)
+	fmt.Fprintf(w, "  curl -sS '%s/%s/_search?pretty&q=event.id:%s'\n\nThen:\n\n", r.ElasticsearchURL, r.Index, id)
 	for _, next := range [][2]string{
 		{"simulate", "sends made-up Auth0 events"}, {"endpoint verify " + r.Endpoint, "watches the first delivery arrive"}, {"doctor", "checks everything"},
 	} {
@@ -96,9 +97,9 @@ func reachability(r state.Ready) string {
 }
 
 // sampleEvent is a login as Auth0 logs it, with an id of its own.
-func sampleEvent(now time.Time) string {
+func sampleEvent(now time.Time) (id, event string) {
 	now = now.UTC()
-	id := fmt.Sprintf("900%s%039d", now.Format("20060102150405"), now.UnixNano())
-	return fmt.Sprintf(`{"log_id":"%s","data":{"log_id":"%s","type":"s","date":"%s","description":"a first login","ip":"198.51.100.7","user_name":"jo@example.com","client_name":"Try it"}}`,
+	id = fmt.Sprintf("900%s%039d", now.Format("20060102150405"), now.UnixNano())
+	return id, fmt.Sprintf(`{"log_id":"%s","data":{"log_id":"%s","type":"s","date":"%s","description":"a first login","ip":"198.51.100.7","user_name":"jo@example.com","client_name":"Try it"}}`,
 		id, id, now.Format("2006-01-02T15:04:05.000Z"))
 }

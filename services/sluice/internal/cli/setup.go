@@ -108,32 +108,35 @@ func (w *setupWork) streams(ctx context.Context, deadline time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := w.register(ctx); err != nil {
-		return err
-	}
-	for _, name := range w.namespaces {
-		change, err := w.Conn.SetupNamespace(ctx, name)
-		if err != nil {
-			return err
-		}
-		w.Changes = append(w.Changes, change)
-	}
-	return nil
+	return w.register(ctx)
 }
 
-// register records the wanted namespaces and learns the others.
+// register makes the wanted namespaces' consumers and records them, and does the same for those it finds on record.
 func (w *setupWork) register(ctx context.Context) error {
 	registry, err := endpoint.Open(ctx, w.Conn)
 	if err != nil {
 		return err
 	}
 	for _, name := range w.namespaces {
+		change, err := w.Conn.SetupNamespace(ctx, name) // before the indexers hear of the namespace
+		if err != nil {
+			return err
+		}
+		w.Changes = append(w.Changes, change)
 		if err := registry.EnsureNamespace(ctx, name); err != nil {
 			return err
 		}
 	}
 	known, err := registry.Namespaces(ctx)
 	for _, n := range known {
+		if slices.Contains(w.namespaces, n.Name) {
+			continue
+		}
+		change, err := w.Conn.SetupNamespace(ctx, n.Name)
+		if err != nil {
+			return err
+		}
+		w.Changes = append(w.Changes, change)
 		w.namespaces = append(w.namespaces, n.Name)
 	}
 	slices.Sort(w.namespaces)

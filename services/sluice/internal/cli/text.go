@@ -3,6 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -55,12 +57,20 @@ func (a *App) hint(command string) string { return hintFor(a.state, command) }
 
 func hintFor(dir, command string) string {
 	if dir == state.Default {
-		return "sluice " + command
+		return programName(os.Args[0]) + " " + command
 	}
 	if strings.ContainsFunc(dir, func(r rune) bool { return !strings.ContainsRune(shellSafe, r) }) {
 		dir = shellQuote(dir)
 	}
-	return "sluice " + command + " --state " + dir
+	return programName(os.Args[0]) + " " + command + " --state " + dir
+}
+
+// programName is how the reader called us, where that is not by the search path: then printed commands work as they are.
+func programName(called string) string {
+	if filepath.Base(called) != "sluice" || strings.ContainsFunc(called, func(r rune) bool { return !strings.ContainsRune(shellSafe, r) }) {
+		return "sluice"
+	}
+	return called
 }
 
 // shellSafe are the characters that a shell takes as they are.
