@@ -76,23 +76,15 @@ func Run(ctx context.Context, cfg Config, tel *telemetry.Telemetry) error {
 	}
 	conn, err := stream.Open(ctx, "enricher", cfg.Stream, tel.Log)
 	if err != nil {
-		return unlessStopped(ctx, err)
+		return lifecycle.UnlessStopped(ctx, err)
 	}
 	group, err := assemble(ctx, cfg, tel, conn)
 	if err != nil {
 		conn.Close()
-		return unlessStopped(ctx, err)
+		return lifecycle.UnlessStopped(ctx, err)
 	}
 	context.AfterFunc(ctx, tel.Stopping)
 	return group.Run(ctx, cfg.Grace)
-}
-
-// unlessStopped forgets why a start failed when it failed because it was to end.
-func unlessStopped(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil //nolint:nilerr // the stop is what was wanted
-	}
-	return err
 }
 
 func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *stream.Conn) (*lifecycle.Group, error) {

@@ -8,34 +8,13 @@ import (
 
 	"github.com/sluicelog/sluice/services/indexer"
 	"github.com/sluicelog/sluice/shared/config"
+	"github.com/sluicelog/sluice/shared/config/configtest"
 )
 
 var update = flag.Bool("update", false, "rewrite the settings table in README.md")
 
 func TestTheReadmeHoldsTheSettings(t *testing.T) {
-	const begin, end = "<!-- settings -->\n", "<!-- /settings -->"
-	raw, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(raw), begin)
-	table, after, closed := strings.Cut(rest, end)
-	if !ok || !closed {
-		t.Fatalf("README.md has no %q and %q", begin, end)
-	}
-	var want strings.Builder
-	if err := config.Markdown(&want, "indexer", &indexer.Config{}); err != nil {
-		t.Fatal(err)
-	}
-	switch {
-	case table == want.String():
-	case *update:
-		if err := os.WriteFile("README.md", []byte(before+begin+want.String()+end+after), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	default:
-		t.Errorf("the settings table is not the code's: run `go test . -update` in this folder. It must be\n%s", want.String())
-	}
+	configtest.Readme(t, "indexer", &indexer.Config{}, *update)
 }
 
 func TestTheReadmeHoldsTheLeastPrivileges(t *testing.T) {

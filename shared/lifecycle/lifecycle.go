@@ -91,3 +91,11 @@ func (g *Group) stop(limit context.Context, cancel context.CancelFunc) error {
 	}
 	return errors.Join(errs...)
 }
+
+// UnlessStopped forgets why something failed when it failed because ctx had ended: a stop during the start is a clean one.
+func UnlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // the stop is what was wanted
+	}
+	return err
+}

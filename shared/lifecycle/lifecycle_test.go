@@ -111,3 +111,15 @@ func TestAPartThatIgnoresItsStopCostsOnlyTheGrace(t *testing.T) {
 		close(hang)
 	})
 }
+
+func TestAFailureCountsUnlessTheStopCausedIt(t *testing.T) {
+	boom := errors.New("boom")
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := lifecycle.UnlessStopped(ctx, boom); !errors.Is(err, boom) {
+		t.Errorf("before the stop: %v", err)
+	}
+	cancel()
+	if err := lifecycle.UnlessStopped(ctx, boom); err != nil {
+		t.Errorf("after the stop: %v", err)
+	}
+}

@@ -97,18 +97,10 @@ func Run(ctx context.Context, o Options, settings Settings) (err error) {
 	}
 	for _, step := range []func(context.Context) error{p.checkAddress, p.credentials, p.startStores, p.setUp, p.openServices} {
 		if err := step(ctx); err != nil {
-			return errors.Join(interrupted(ctx, err), p.abandon(ctx))
+			return errors.Join(lifecycle.UnlessStopped(ctx, err), p.abandon(ctx))
 		}
 	}
 	return p.group.Run(ctx, grace)
-}
-
-// interrupted makes a stop during the start a clean one.
-func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil //nolint:nilerr // what failed then failed because of the stop
-	}
-	return err
 }
 
 // abandon stops what a failed start left running.
