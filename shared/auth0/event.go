@@ -15,11 +15,12 @@ type Field struct {
 
 // Event is a parsed element. It shares memory with the body and may be used again for the next one.
 type Event struct {
-	Raw    []byte  // the element as received
-	LogID  string  // Auth0's id, never empty
-	Fields []Field // members of `data`, or of the element itself where there is no `data` (exports), in their order
-	Flat   bool    // the element had no `data`
-	Outer  []Field // members beside `data`, but for log_id
+	Raw     []byte  // the element as received
+	LogID   string  // Auth0's id, never empty
+	Fields  []Field // members of `data`, or of the element itself where there is no `data` (exports), in their order
+	Flat    bool    // the element had no `data`
+	OuterID bool    // the log id stood beside `data`
+	Outer   []Field // members beside `data`, but for log_id
 }
 
 // Parse checks one element and takes it apart, one level deep. The error is one of this package's; e is then unusable.
@@ -35,7 +36,7 @@ func Parse(raw []byte, e *Event) error {
 		}
 		return ErrNotObject
 	}
-	end, err := members(raw, at, 1, &e.Outer)
+	end, err := e.outer(raw, at)
 	if err != nil {
 		return err
 	}
@@ -48,37 +49,61 @@ func Parse(raw []byte, e *Event) error {
 	return e.arrange()
 }
 
-// arrange finds data and log_id among the members.
+// outer reads the members of the element at at and, on the way, those of its first data that is an object.
+func (e *Event) outer(b []byte, at int) (int, error) {
+	e.Flat = true
+	return eachMember(b, at, func(key []byte, from int) (int, error) {
+		if e.Flat && b[from] == '{' && string(key) == "data" {
+			e.Flat = false
+			return members(b, from, 2, &e.Fields)
+		}
+		return member(b, key, from, 1, &e.Outer)
+	})
+}
+
+// arrange finds the log id, and the data of an export, which lies flat.
 func (e *Event) arrange() error {
-	var outerID, data []byte
+	var id string
 	for i := range e.Outer {
-		switch f := &e.Outer[i]; {
-		case string(f.Key) == "log_id":
-			outerID = f.Value
-		case string(f.Key) == "data" && f.Value[0] == '{':
-			data = f.Value
+		if string(e.Outer[i].Key) == "log_id" {
+			id = text(e.Outer[i].Value)
 		}
 	}
-	if data == nil { // an export: what lies beside is the data
-		e.Flat = true
+	e.OuterID = id != ""
+	if e.Flat {
 		e.Fields, e.Outer = append(e.Fields, e.Outer...), e.Outer[:0]
 	} else {
-		if _, err := members(data, 0, 2, &e.Fields); err != nil {
-			return err
-		}
-		e.Outer = slices.DeleteFunc(e.Outer, func(f Field) bool { return string(f.Key) == "log_id" || string(f.Key) == "data" && f.Value[0] == '{' })
+		e.Outer = slices.DeleteFunc(e.Outer, func(f Field) bool { return string(f.Key) == "log_id" && text(f.Value) != "" && text(f.Value) == id })
 	}
-	for _, id := range []string{text(outerID), e.Text("log_id"), e.Text("_id")} {
-		if id != "" {
-			e.LogID = id
-			return nil
+	for _, key := range [...]string{"log_id", "_id"} {
+		if id == "" {
+			id = e.Text(key)
 		}
 	}
-	return ErrNoLogID
+	if e.LogID = id; id == "" {
+		return ErrNoLogID
+	}
+	return nil
 }
 
 // members appends the members of the object at at and returns the place behind it.
 func members(b []byte, at, depth int, fields *[]Field) (int, error) {
+	return eachMember(b, at, func(key []byte, from int) (int, error) { return member(b, key, from, depth, fields) })
+}
+
+// member appends one member whose value is at from and returns the place behind that.
+func member(b, key []byte, from, depth int, fields *[]Field) (int, error) {
+	to, err := checkValue(b, from, depth)
+	if err != nil {
+		return to, err
+	}
+	*fields = append(*fields, Field{Key: key, Value: b[from:to:to]})
+	return to, nil
+}
+
+// eachMember calls take for each member of the object at at with its key and the place of its value; take returns the
+// place behind the value. eachMember returns the place behind the object.
+func eachMember(b []byte, at int, take func(key []byte, from int) (int, error)) (int, error) {
 	at = skipSpace(b, at+1)
 	if at < len(b) && b[at] == '}' {
 		return at + 1, nil
@@ -96,11 +121,13 @@ func members(b []byte, at, depth int, fields *[]Field) (int, error) {
 			return colon, ErrNotJSON
 		}
 		from := skipSpace(b, colon+1)
-		to, err := checkValue(b, from, depth)
+		if from >= len(b) {
+			return from, ErrNotJSON
+		}
+		to, err := take(b[at+1:keyEnd-1], from)
 		if err != nil {
 			return to, err
 		}
-		*fields = append(*fields, Field{Key: b[at+1 : keyEnd-1], Value: b[from:to:to]})
 		at = skipSpace(b, to)
 		switch {
 		case at < len(b) && b[at] == ',':
@@ -151,33 +178,6 @@ func (e *Event) Time() (t time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	return ParseTime(string(value[1 : len(value)-1]))
-}
-
-// ParseTime reads a time as Auth0 writes it: RFC 3339, with or without fractions of a second.
-func ParseTime(s string) (time.Time, bool) {
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil || t.Year() < 1 || t.Year() > 9999 {
-		return time.Time{}, false
-	}
-	return t.UTC(), true
-}
-
-// logIDLength is the length of every log_id of Auth0's present form.
-const logIDLength = 56
-
-// LogIDTime reads the time at which Auth0 received the event from digits 4 to 17 of a log_id of 56 digits; ok is false
-// for ids of another form.
-func LogIDTime(id string) (t time.Time, ok bool) {
-	if len(id) != logIDLength {
-		return time.Time{}, false
-	}
-	for i := range len(id) {
-		if id[i] < '0' || id[i] > '9' {
-			return time.Time{}, false
-		}
-	}
-	t, err := time.Parse("20060102150405", id[3:17])
-	return t, err == nil
 }
 
 // Period is the time that decides which index the event belongs to: the log_id's, else data.date, else zero.

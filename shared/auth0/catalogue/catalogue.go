@@ -27,6 +27,21 @@ const (
 	SeverityHigh = 4
 )
 
+// SeverityWord names a severity of the table, such as "notice".
+func SeverityWord(severity int) string {
+	switch severity {
+	case SeverityRoutine:
+		return "routine"
+	case SeverityNotice:
+		return "notice"
+	case SeverityWarning:
+		return "warning"
+	case SeverityHigh:
+		return "high"
+	}
+	return "unknown"
+}
+
 // Code is one Auth0 event code and the ECS values of every event that has it.
 // Its slices belong to the catalogue: read them, never write to them.
 type Code struct {
@@ -49,6 +64,9 @@ type Code struct {
 	Outcome string
 	// Severity is event.severity, SeverityRoutine to SeverityHigh.
 	Severity int
+	// Note says what the other columns cannot: why the outcome is unknown, or
+	// where Auth0's own sources disagree. Often empty.
+	Note string
 }
 
 // Catalogue is the table in memory. It never changes after Load, so any number

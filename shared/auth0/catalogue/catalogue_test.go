@@ -140,7 +140,9 @@ func TestCodesThatMatterForSecurity(t *testing.T) {
 	}
 	tests := []catalogue.Code{
 		blocked("limit_mu"), blocked("limit_wc"), blocked("limit_sul"), blocked("limit_phone"), blocked("limit_delegation"),
-		blocked("pwd_leak"), blocked("gd_otp_rate_limit_exceed"), blocked("gd_recovery_rate_limit_exceed"),
+		blocked("gd_otp_rate_limit_exceed"), blocked("gd_recovery_rate_limit_exceed"),
+		{ID: "pwd_leak", Outcome: "failure", Category: []string{"authentication", "intrusion_detection"}, Type: []string{"info"}},
+		{ID: "signup_pwd_leak", Outcome: "failure", Category: []string{"iam", "intrusion_detection"}, Type: []string{"info", "user"}},
 		{ID: "ss", Outcome: "success", Category: []string{"iam"}, Type: []string{"creation", "info", "user"}},
 		{ID: "gd_auth_succeed", Outcome: "success", Category: []string{"authentication"}, Type: []string{"info"}},
 		{ID: "gd_auth_failed", Outcome: "failure", Category: []string{"authentication"}, Type: []string{"info"}},
@@ -154,20 +156,6 @@ func TestCodesThatMatterForSecurity(t *testing.T) {
 		got, ok := c.Lookup(want.ID)
 		if !ok || got.Outcome != want.Outcome || !slices.Equal(got.Category, want.Category) || !slices.Equal(got.Type, want.Type) {
 			t.Errorf("%s: got %+v, want %+v", want.ID, got, want)
-		}
-	}
-}
-
-func TestActionsOfElasticsIntegrationAreKept(t *testing.T) {
-	c := load(t)
-	for id, want := range map[string]string{
-		"s": "successful-login", "fp": "incorrect-password", "slo": "user-logout-successful", "sapi": "success-mgmt-api-op",
-		"limit_wc": "ten-failed-logins-ip-address-blocked", "gd_start_auth": "2fa-auth-event-started",
-		"pwd_leak": "login-with-breached-password",
-		"seoobft":  "success-exchange-password-oob-challange-for-access-token", //nolint:misspell // spelt so by Elastic
-	} {
-		if got, _ := c.Lookup(id); got.Action != want {
-			t.Errorf("%s: action %q, want %q", id, got.Action, want)
 		}
 	}
 }

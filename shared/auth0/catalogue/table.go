@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// header is the first line of codes.tsv. The note is for people who read the
-// table: why a row differs from Elastic, or where Auth0's own sources disagree.
+// header is the first line of codes.tsv.
 var header = [...]string{
 	"code", "title", "filter", "event.kind", "event.category", "event.type",
 	"event.action", "event.outcome", "severity", "note",
@@ -37,28 +36,29 @@ func parse(text string) (map[string]*Code, error) {
 }
 
 func parseLine(line string) (*Code, error) {
-	cells := strings.Split(line, "\t")
-	if len(cells) != len(header) {
-		return nil, fmt.Errorf("%d columns, want %d: %q", len(cells), len(header), line)
+	row := strings.Split(line, "\t")
+	if len(row) != len(header) {
+		return nil, fmt.Errorf("%d columns, want %d: %q", len(row), len(header), line)
 	}
 	for i, name := range header {
-		if cells[i] == "" && name != "filter" && name != "note" {
+		if row[i] == "" && name != "filter" && name != "note" {
 			return nil, fmt.Errorf("column %s is empty: %q", name, line)
 		}
 	}
-	severity, err := strconv.Atoi(cells[8])
+	severity, err := strconv.Atoi(row[8])
 	if err != nil || severity < SeverityRoutine || severity > SeverityHigh {
-		return nil, fmt.Errorf("severity %q of code %q, want %d to %d", cells[8], cells[0], SeverityRoutine, SeverityHigh)
+		return nil, fmt.Errorf("severity %q of code %q, want %d to %d", row[8], row[0], SeverityRoutine, SeverityHigh)
 	}
 	return &Code{
-		ID:       cells[0],
-		Title:    cells[1],
-		Filter:   cells[2],
-		Kind:     cells[3],
-		Category: strings.Split(cells[4], ","),
-		Type:     strings.Split(cells[5], ","),
-		Action:   cells[6],
-		Outcome:  cells[7],
+		ID:       row[0],
+		Title:    row[1],
+		Filter:   row[2],
+		Kind:     row[3],
+		Category: strings.Split(row[4], ","),
+		Type:     strings.Split(row[5], ","),
+		Action:   row[6],
+		Outcome:  row[7],
 		Severity: severity,
+		Note:     row[9],
 	}, nil
 }

@@ -33,3 +33,14 @@ func TestABrokenTableIsRefusedWithItsLine(t *testing.T) {
 		})
 	}
 }
+
+func TestABrokenTableOfTheComparisonIsRefused(t *testing.T) {
+	if n, err := catalogue.Cells("a\tb\n1\t2\n", "a", "b"); err != nil || n != 1 {
+		t.Fatalf("a sound table: %d rows, %v", n, err)
+	}
+	for name, text := range map[string]string{"nothing": "", "other columns": "a\tc\n", "short": "a\tb\n1\n", "empty cell": "a\tb\n1\t\n"} {
+		if _, err := catalogue.Cells(text, "a", "b"); err == nil {
+			t.Errorf("%s: the table is taken", name)
+		}
+	}
+}

@@ -57,7 +57,7 @@ func start(t *testing.T) *rig {
 	for _, name := range []string{"default", "other"} {
 		r.spaces[name] = endpoint.Namespace{Name: name, Calendar: period.Daily()}
 	}
-	mapper, err := mapping.New(false)
+	mapper, err := mapping.New(mapping.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

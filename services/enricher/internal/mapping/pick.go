@@ -2,52 +2,86 @@ package mapping
 
 import (
 	"bytes"
+	"net/netip"
+	"time"
 
 	"github.com/sluicelog/sluice/shared/auth0"
 )
 
-// pick sorts one member of data to its place; logID is what the event is known by.
-func (p *picked) pick(f *auth0.Field, logID string) {
-	text := len(f.Value) > 2 && f.Value[0] == '"' // an empty string says nothing
-	switch string(f.Key) {
-	case "log_id", "_id":
-		if !text || string(unquoted(f.Value)) != logID { // else event.id says it
-			p.keep(f)
-		}
-		return
-	case "date":
-		p.set(&p.date, f, text)
-		return
-	case "type":
-		p.set(&p.code, f, text)
-		return
-	case "description":
-		p.set(&p.description, f, text)
-		return
-	case "ip":
-		p.set(&p.ip, f, text && address(f.Value))
-		return
-	case "user_agent":
-		p.set(&p.userAgent, f, text)
-		return
-	case "user_id":
-		p.set(&p.userID, f, text)
-		return
-	case "user_name":
-		p.set(&p.userName, f, text)
-		return
-	case "organization_id":
-		p.set(&p.orgID, f, text)
-		return
-	case "organization_name":
-		p.set(&p.orgName, f, text)
-		return
-	case "details":
-		p.set(&p.details, f, indexable(f.Value))
-		return
-	}
-	p.rest(f)
+// picked is an event sorted by where its members go. Its values share memory with the event.
+type picked struct {
+	date, code, description, ip, userAgent, userID, userName, orgID, orgName []byte
+	traceID, correlationID, ja3, ja4                                         []byte
+	outerID, innerID                                                         bool // where the log id stood
+
+	detail detail
+	api    call
+	addr   netip.Addr
+	at     time.Time
+	flags  flag
+	plain  []auth0.Field // under auth0.logs.data as they are
+	odd    []auth0.Field // do not fit their field: kept beside, not indexed
+	left   []byte        // room for what is left of details
 }
+
+// take sorts an event's members.
+func (p *picked) take(e *auth0.Event) {
+	*p = picked{plain: p.plain[:0], odd: p.odd[:0], left: p.left}
+	for i := range e.Fields {
+		p.pick(&e.Fields[i], e.LogID)
+	}
+}
+
+// pick sorts one member of data to its place; logID is what the event is known by.
+func (p *picked) pick(f *auth0.Field, logID string) { //nolint:funlen // one line per member that Auth0 publishes
+	switch string(f.Key) {
+	case "log_id":
+		if isText(f.Value) && string(unquoted(f.Value)) == logID { // event.id says it
+			p.innerID = true
+			return
+		}
+		p.keep(f)
+	case "date":
+		p.set(&p.date, f, isText(f.Value))
+	case "type":
+		p.set(&p.code, f, isText(f.Value))
+	case "description":
+		p.set(&p.description, f, isText(f.Value))
+	case "ip":
+		p.set(&p.ip, f, isText(f.Value) && p.address(f.Value))
+	case "user_agent":
+		p.set(&p.userAgent, f, isText(f.Value))
+	case "user_id":
+		p.set(&p.userID, f, isText(f.Value))
+	case "user_name":
+		p.name(f)
+	case "organization_id":
+		p.set(&p.orgID, f, isText(f.Value))
+	case "organization_name":
+		p.set(&p.orgName, f, isText(f.Value))
+	case "references":
+		p.pair(f, "trace_id", &p.traceID, "correlation_id", &p.correlationID)
+	case "security_context":
+		p.pair(f, "ja3", &p.ja3, "ja4", &p.ja4)
+	case "details":
+		p.details(f)
+	case "client_ip":
+		p.typed(f, isText(f.Value) && parsable(f.Value))
+	case "is_mobile", "isMobile":
+		p.typed(f, string(f.Value) == "true" || string(f.Value) == "false")
+	case "auth0_client":
+		p.client(f)
+	case "body", "query": // what `details` has in all events but those about verification mails
+		p.typed(f, flattens(f.Value))
+	case "classification", "login", "type_id": // names that we or the index template give to something else
+		p.keep(f)
+	default:
+		p.rest(f)
+	}
+}
+
+// isText reports whether a value is a string that says something.
+func isText(value []byte) bool { return len(value) > 2 && value[0] == '"' }
 
 // set gives a value to its field, or keeps it beside when it is of another type.
 func (p *picked) set(field *[]byte, f *auth0.Field, fits bool) {
@@ -58,26 +92,129 @@ func (p *picked) set(field *[]byte, f *auth0.Field, fits bool) {
 	}
 }
 
-// keep puts a member beside, unless it says nothing.
-func (p *picked) keep(f *auth0.Field) {
-	if string(f.Value) != "null" && string(f.Value) != `""` {
-		p.odd = append(p.odd, *f)
+// typed leaves a value under auth0.logs.data when it is of the type that its field has there.
+func (p *picked) typed(f *auth0.Field, fits bool) {
+	if fits || string(f.Value) == "null" {
+		p.plain = append(p.plain, *f)
+	} else {
+		p.keep(f)
 	}
+}
+
+// keep puts a member beside. It is a doubt only when the member says something.
+func (p *picked) keep(f *auth0.Field) {
+	p.odd = append(p.odd, *f)
+	if !empty(f.Value) {
+		p.flags |= flagMembersAside
+	}
+}
+
+// empty reports whether a value says nothing.
+func empty(value []byte) bool {
+	switch string(value) {
+	case "null", `""`, "{}", "[]":
+		return true
+	}
+	return false
 }
 
 // rest handles members without a field of their own: those with a plain key and a plain value stay where Elastic's
 // integration has them.
 func (p *picked) rest(f *auth0.Field) {
-	if plainKey(f.Key) && !nested(f.Value) {
+	switch {
+	case !plainKey(f.Key), string(f.Value) == `""`:
+		p.odd = append(p.odd, *f)
+	case string(f.Key) == "$event_schema" && isClient(f.Value), !nested(f.Value):
 		p.plain = append(p.plain, *f)
+	default:
+		p.keep(f)
+	}
+}
+
+// name takes the user's name, unless the log stream hides it: what is hidden names nobody, so nobody should group by it.
+func (p *picked) name(f *auth0.Field) {
+	hidden := flag(0)
+	if isText(f.Value) {
+		hidden = hiding(unquoted(f.Value))
+	}
+	if hidden == 0 {
+		p.set(&p.userName, f, isText(f.Value))
 		return
 	}
-	p.odd = append(p.odd, *f)
+	p.flags |= hidden
+	p.plain = append(p.plain, *f)
+}
+
+// pair takes the two texts of an object which is to hold nothing else; any other form is kept beside.
+func (p *picked) pair(f *auth0.Field, firstKey string, first *[]byte, secondKey string, second *[]byte) {
+	var a, b []byte
+	clean := f.Value[0] == '{' && *first == nil && *second == nil
+	for key, value := range members(f.Value) {
+		switch {
+		case string(key) == firstKey && a == nil && isText(value):
+			a = value
+		case string(key) == secondKey && b == nil && isText(value):
+			b = value
+		default:
+			clean = false
+		}
+	}
+	if !clean || a == nil && b == nil {
+		p.keep(f)
+		return
+	}
+	*first, *second = a, b
+}
+
+// address notes an IP address that Elasticsearch takes.
+func (p *picked) address(value []byte) bool {
+	addr, err := netip.ParseAddr(string(unquoted(value)))
+	if err != nil || addr.Zone() != "" {
+		return false
+	}
+	p.addr = addr
+	return true
+}
+
+func parsable(value []byte) bool {
+	addr, err := netip.ParseAddr(string(unquoted(value)))
+	return err == nil && addr.Zone() == ""
+}
+
+// client takes what the SDK says of itself. Auth0 also sends an array there, which is no doubt and fits no field.
+func (p *picked) client(f *auth0.Field) {
+	if f.Value[0] == '[' {
+		p.odd = append(p.odd, *f)
+		return
+	}
+	p.typed(f, isClient(f.Value))
+}
+
+// flattens reports whether a value can go into a flattened field as it is.
+func flattens(value []byte) bool {
+	var s size
+	s.measure(value, 0)
+	return value[0] == '{' && s.fits()
+}
+
+// isClient reports whether a value is an object with plain keys and values, as an SDK describes itself; what its `env`
+// holds is free and not indexed.
+func isClient(value []byte) bool {
+	if value[0] != '{' {
+		return false
+	}
+	for key, inner := range members(value) {
+		if !plainKey(key) || nested(inner) && (string(key) != "env" || !isClient(inner)) {
+			return false
+		}
+	}
+	return true
 }
 
 // plainKey reports whether a key can be a field's name: a dot would mean a path, and an empty part is refused.
 func plainKey(key []byte) bool {
-	return len(key) > 0 && len(key) < 256 && bytes.IndexByte(key, '.') < 0 && bytes.IndexByte(key, '\\') < 0 && len(bytes.TrimSpace(key)) == len(key)
+	return len(key) > 0 && len(key) < 256 && key[0] != ' ' && key[len(key)-1] != ' ' &&
+		bytes.IndexByte(key, '.') < 0 && bytes.IndexByte(key, '\\') < 0 && len(bytes.TrimSpace(key)) == len(key)
 }
 
 // nested reports whether a value holds an object, which no keyword field takes.
@@ -85,54 +222,22 @@ func nested(value []byte) bool {
 	return value[0] == '{' || value[0] == '[' && bytes.IndexByte(value, '{') >= 0
 }
 
-// What Elasticsearch's flattened field bears.
-const (
-	maxDepth = 18
-	maxKey   = 512
-)
-
-// indexable reports whether details can go into a flattened field: an object, not too deep, no monstrous keys, no NUL.
-func indexable(value []byte) bool {
-	if len(value) == 0 || value[0] != '{' || bytes.Contains(value, []byte(`\u0000`)) {
-		return false
+// timestamp decides when the event happened: data.date, else the log id's time, else when we got it; a flag says which
+// doubt there is. A date that @timestamp does not carry to the letter stays beside the other data.
+func (p *picked) timestamp(e *auth0.Event, r Receipt) {
+	var exact [24]byte
+	at, ok := auth0.ParseTime(string(unquoted(p.date)))
+	ok = ok && !at.After(r.Ingested.Add(horizon))
+	if p.date != nil && (!ok || !bytes.Equal(appendTime(exact[:0], at), unquoted(p.date))) {
+		p.plain = append(p.plain, auth0.Field{Key: []byte("date"), Value: p.date})
 	}
-	depth := 0
-	for i := 0; i < len(value); i++ {
-		switch value[i] {
-		case '{', '[':
-			if depth++; depth > maxDepth {
-				return false
-			}
-		case '}', ']':
-			depth--
-		case '"':
-			end := stringEnd(value, i)
-			if end-i > maxKey && isKey(value, end) {
-				return false
-			}
-			i = end - 1
-		}
+	if p.at = at; ok {
+		return
 	}
-	return true
-}
-
-// stringEnd returns the place behind the string that begins at at; the value is known to be valid JSON.
-func stringEnd(b []byte, at int) int {
-	for i := at + 1; i < len(b); i++ {
-		switch b[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
-		}
+	if p.at, ok = auth0.LogIDTime(e.LogID); ok {
+		p.flags |= flagTimeFromLogID
+		return
 	}
-	return len(b)
-}
-
-// isKey reports whether a colon follows.
-func isKey(b []byte, at int) bool {
-	for at < len(b) && (b[at] == ' ' || b[at] == '\n' || b[at] == '\r' || b[at] == '\t') {
-		at++
-	}
-	return at < len(b) && b[at] == ':'
+	p.at = r.Received
+	p.flags |= flagTimeFromReceipt
 }

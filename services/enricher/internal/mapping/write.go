@@ -2,7 +2,9 @@ package mapping
 
 import (
 	"bytes"
+	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluicelog/sluice/shared/auth0"
@@ -16,9 +18,57 @@ func unquoted(value []byte) []byte {
 	return value[1 : len(value)-1]
 }
 
-// appendTime writes a moment with milliseconds in UTC.
+// decoded is the text of a JSON string, empty for nil.
+func decoded(value []byte) string {
+	inner := unquoted(value)
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return string(inner)
+	}
+	var s string
+	if json.Unmarshal(value, &s) != nil {
+		return string(inner)
+	}
+	return s
+}
+
+// appendValid writes a text that may not be UTF-8 as a JSON string.
+func appendValid(b []byte, s string) []byte { return appendText(b, strings.ToValidUTF8(s, "\ufffd")) }
+
+// appendTime writes a moment of the years 0 to 9999 with milliseconds in UTC.
 func appendTime(b []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	b = append(appendTwo(appendTwo(b, year/100), year%100), '-')
+	b = append(appendTwo(b, int(month)), '-')
+	b = append(appendTwo(b, day), 'T')
+	b = append(appendTwo(b, hour), ':')
+	b = append(appendTwo(b, minute), ':')
+	b = append(appendTwo(b, second), '.')
+	milli := t.Nanosecond() / int(time.Millisecond)
+	return append(appendTwo(append(b, byte('0'+milli/100)), milli%100), 'Z')
+}
+
+func appendTwo(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
+
+// appendComma separates a member from the one before it in the object that begins at start.
+func appendComma(b []byte, start int) []byte {
+	if len(b) > start {
+		return append(b, ',')
+	}
+	return b
+}
+
+// appendPair writes an object of two members, leaving out those without a value; nothing when both have none.
+func appendPair(b []byte, open, firstKey string, first []byte, secondKey string, second []byte) []byte {
+	if first == nil && second == nil {
+		return b
+	}
+	b = append(b, open...)
+	start := len(b)
+	b = appendFirst(b, start, firstKey, first)
+	b = appendFirst(b, start, secondKey, second)
+	return append(b, '}')
 }
 
 func appendInt(b []byte, n int) []byte { return strconv.AppendInt(b, int64(n), 10) }
@@ -42,14 +92,13 @@ const hexDigits = "0123456789abcdef"
 // appendQuoted writes valid UTF-8 as a JSON string, copying whole stretches that need no escape.
 func appendQuoted(b, s []byte) []byte {
 	b = append(b, '"')
-	start := 0
-	for i, c := range s {
-		if c >= 0x20 && c != '"' && c != '\\' {
-			continue
+	for len(s) > 0 {
+		run := plainRun(s, 0)
+		b = append(b, s[:run]...)
+		if run == len(s) {
+			break
 		}
-		b = append(b, s[start:i]...)
-		start = i + 1
-		switch c {
+		switch c := s[run]; c {
 		case '"', '\\':
 			b = append(b, '\\', c)
 		case '\n':
@@ -61,8 +110,9 @@ func appendQuoted(b, s []byte) []byte {
 		default:
 			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 		}
+		s = s[run+1:]
 	}
-	return append(append(b, s[start:]...), '"')
+	return append(b, '"')
 }
 
 // appendValue copies a JSON value onto our line: a newline in it can only stand between tokens, where a space will do.

@@ -83,6 +83,9 @@ func LoadSettings() (Settings, error) {
 //
 //	ctx ─▶ stop: announcement ─▶ receiver ─▶ enricher ─▶ indexer ─▶ Elasticsearch (own) ─▶ NATS
 func Run(ctx context.Context, o Options, settings Settings) (err error) {
+	if settings.Enricher.Geoip == "" {
+		settings.Enricher.Geoip = o.Dir.GeoIP()
+	}
 	p := &plant{Options: o, settings: settings}
 	if err := o.Dir.Make(); err != nil {
 		return err

@@ -64,6 +64,14 @@ func (d Dir) NATS() string { return d.path("nats") }
 // Elasticsearch is where an Elasticsearch of this folder keeps everything.
 func (d Dir) Elasticsearch() string { return d.path("elasticsearch") }
 
+// GeoIP is the folder where `make geoip` puts databases; empty while there is none.
+func (d Dir) GeoIP() string {
+	if files, err := filepath.Glob(d.path("geoip/*.mmdb")); err != nil || len(files) == 0 {
+		return ""
+	}
+	return d.path("geoip")
+}
+
 // ReadyFile is the path of ready.json.
 func (d Dir) ReadyFile() string { return d.path("ready.json") }
 

@@ -1,0 +1,123 @@
+package mapping_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sluicelog/sluice/services/enricher/internal/mapping"
+)
+
+// called returns the document of a management call.
+func called(t *testing.T, request, response string) map[string]any {
+	t.Helper()
+	return decode(t, document(t, newMapper(t, false), fmt.Appendf(nil,
+		`{"log_id":"x","data":{"log_id":"x","date":"2026-11-23T10:11:12.000Z","type":"sapi","details":{"request":%s,"response":%s}}}`, request, response)))
+}
+
+func TestACallIsKnownByMethodAndPath(t *testing.T) {
+	for call, want := range map[string]string{
+		`patch /api/v2/clients/AbC1`:                      `PATCH /clients/{id} | clients | AbC1 | configuration change`,
+		`PATCH /v2/clients/AbC1`:                          `PATCH /clients/{id} | clients | AbC1 | configuration change`,
+		`post /api/v2/clients`:                            `POST /clients | clients | new-client | configuration creation`,
+		`post /api/v2/roles`:                              `POST /roles | roles | new | iam creation`,
+		`delete /api/v2/users/auth0%7Ca1`:                 `DELETE /users/{id} | users | auth0|a1 | iam deletion`,
+		`delete /api/v2/users/auth0|a1/roles`:             `DELETE /users/{id}/roles | users | auth0|a1 | iam change`,
+		`get /api/v2/clients?fields=x`:                    `GET /clients | clients | new-client | configuration access`,
+		`put /api/v2/guardian/factors/sms`:                `PUT /guardian/factors/sms | guardian/factors/sms | new | configuration change`,
+		`patch /api/v2/organizations/name/acme`:           `PATCH /organizations/name/{id} | organizations/name | acme | iam change`,
+		`patch /api/v2/tenants/settings/`:                 `PATCH /tenants/settings | tenants/settings | new | configuration change`,
+		`delete /api/v2/users/a%ZZ1`:                      `DELETE /users/{id} | users | a%ZZ1 | iam deletion`,
+		`delete /api/v2/users/%00%22%0A1`:                 "DELETE /users/{id} | users | \x00\"\n1 | iam deletion",
+		`delete /api/v2/users/%FF1`:                       "DELETE /users/{id} | users | \ufffd1 | iam deletion",
+		`post /api/v2/brand-new-things/X9/enable`:         `POST /brand-new-things/{id}/enable | brand-new-things | X9 | configuration change`,
+		`patch /api/v2/12345`:                             `PATCH /{id} |  | 12345 | configuration change`,
+		`patch /api/v3/clients/AbC1`:                      ``,
+		`patch /oauth/token`:                              ``,
+		`p\"tch /api/v2/clients/AbC1`:                     ``,
+		`patch ` + "/api/v2/" + strings.Repeat("x", 2000): ``,
+	} {
+		method, path, _ := strings.Cut(call, " ")
+		doc := called(t, fmt.Sprintf(`{"method":"%s","path":"%s"}`, method, path), `{"statusCode":200,"body":{"id":"new","client_id":"new-client","user_id":"new-user"}}`)
+		got := ""
+		if operation, ok := at(doc, "auth0", "management", "operation").(string); ok {
+			kind, _ := at(doc, "auth0", "management", "target", "kind").(string)
+			id, _ := at(doc, "auth0", "management", "target", "id").(string)
+			if kind == "" {
+				id = path[strings.LastIndexByte(path, '/')+1:] // without a kind nothing is said of it
+			}
+			got = fmt.Sprintf("%s | %s | %s | %s", operation, kind, id, narrowed(doc))
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", call, got, want)
+		}
+	}
+}
+
+// narrowed is the part of category and type that a call's class decides.
+func narrowed(doc map[string]any) string {
+	var words []string
+	for _, field := range []string{"category", "type"} {
+		values, _ := at(doc, "event", field).([]any)
+		for _, v := range values {
+			switch v {
+			case "iam", "configuration", "creation", "change", "deletion", "access":
+				words = append(words, fmt.Sprint(v))
+			}
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func TestWhoDidWhatToWhom(t *testing.T) {
+	doc := called(t, `{"method":"patch","path":"/api/v2/users/auth0%7C7","body":{"email":"new@example.com","name":"New Name"},
+		"auth":{"user":{"user_id":"waad|1","name":"Ada Admin","email":"ada@example.org"},"credentials":{"jti":"j","scopes":["update:users"]}}}`,
+		`{"statusCode":200,"body":{"user_id":"auth0|7","email":"new@example.com","username":"seven"}}`)
+	want := map[string]any{
+		"id": "waad|1", "email": "ada@example.org", "name": "ada", "domain": "example.org", "full_name": "Ada Admin",
+		"target":  map[string]any{"id": "auth0|7", "email": "new@example.com", "name": "seven"},
+		"changes": map[string]any{"email": "new@example.com", "full_name": "New Name"},
+	}
+	if diff := cmp.Diff(want, doc["user"]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestHiddenPeopleAreNotNamed(t *testing.T) {
+	doc := called(t, `{"method":"post","path":"/api/v2/users","body":{"email":"****","name":"a1b2c3d4e5f60718","username":"plain"},
+		"auth":{"user":{"user_id":"waad|1","name":"***","email":"f1e2d3c4b5a69788"}}}`, `{"statusCode":201}`)
+	want := map[string]any{"id": "waad|1", "target": map[string]any{"name": "plain"}}
+	if diff := cmp.Diff(want, doc["user"]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTheFlagsHaveNames(t *testing.T) {
+	seen := map[string]bool{}
+	for _, f := range mapping.Flags() {
+		if f.Meaning == "" || seen[f.Name] {
+			t.Errorf("%+v", f)
+		}
+		seen[f.Name] = true
+	}
+	for name, raw := range map[string]string{
+		"time_from_log_id":  `{"log_id":"90020261123101112000000000000000000000000000000000000001","data":{"type":"s"}}`,
+		"time_from_receipt": `{"log_id":"x","data":{"type":"s"}}`,
+		"unknown_code":      `{"log_id":"x","data":{"type":"never_heard_of"}}`,
+		"details_cut":       `{"log_id":"x","data":{"type":"s","details":{"a":"\u0000"}}}`,
+		"members_aside":     `{"log_id":"x","data":{"type":"s","ip":"nowhere"}}`,
+		"pii_masked":        `{"log_id":"x","data":{"type":"s","user_name":"*****"}}`,
+		"pii_hashed":        `{"log_id":"x","data":{"type":"s","user_name":"a1b2c3d4e5f60718"}}`,
+	} {
+		flags, _ := at(decode(t, document(t, newMapper(t, false), []byte(raw))), "sluice", "flags").([]any)
+		if !strings.Contains(fmt.Sprint(flags), name) || !seen[name] {
+			t.Errorf("%s: flags %v, known %v", raw, flags, seen[name])
+		}
+		delete(seen, name)
+	}
+	if len(seen) > 0 {
+		t.Errorf("no event has the flags %v", seen)
+	}
+}

@@ -1,0 +1,268 @@
+package mapping
+
+import (
+	"bytes"
+	"cmp"
+	"math/big"
+
+	"github.com/sluicelog/sluice/shared/auth0"
+)
+
+// detail is what `details` says that has a field of its own. Moved members leave details and are put back by Rebuild;
+// the others are read and stay, because rules match on their path.
+type detail struct {
+	present bool
+	kept    []byte // what is left of details when something was moved or cut
+	aside   []byte // what cannot be indexed; nil when all of it can
+
+	sessionID, risk, initiated, completed, elapsed, logins []byte // moved
+
+	request, response, body []byte
+	method, path, url       []byte
+	reason, errorCode       []byte
+	reasonRank, codeRank    int
+	confidence, assessments []byte
+	refreshSession          []byte
+	failed                  bool
+	moved                   int
+}
+
+// details takes the member details apart, in one pass over it where nothing in it is odd.
+func (p *picked) details(f *auth0.Field) {
+	if f.Value[0] != '{' || p.detail.present {
+		p.keep(f)
+		return
+	}
+	d := &p.detail
+	d.present = true
+	b, total := f.Value, size{}
+	run := 0 // where the members that stay, and were not copied yet, begin
+	left := append(p.left[:0], '{')
+	at := skipSpace(b, 1)
+	for b[at] == '"' {
+		keyEnd := stringEnd(b, at)
+		from := skipSpace(b, skipSpace(b, keyEnd)+1)
+		total.text(b, at, keyEnd)
+		to := total.measure(b, from)
+		key, value := b[at+1:keyEnd-1], b[from:to:to]
+		if d.move(key, value) {
+			left, run = appendRun(left, b, run, at), 0
+		} else {
+			d.read(key, value)
+			run = cmp.Or(run, at)
+		}
+		if at = skipSpace(b, to); b[at] != ',' {
+			break
+		}
+		at = skipSpace(b, at+1)
+	}
+	p.left = append(appendRun(left, b, run, at), '}')
+	total.depth++
+	switch {
+	case !total.fits():
+		d.cut(b)
+		if d.aside != nil {
+			p.flags |= flagDetailsCut
+		}
+	case d.moved == 0:
+		d.kept = f.Value
+	default:
+		d.kept = p.left
+	}
+}
+
+// appendRun adds the members in b[from:to], with what separates the last of them from the next one, to an object; from 0
+// is none.
+func appendRun(left, b []byte, from, to int) []byte {
+	if from == 0 {
+		return left
+	}
+	if len(left) > 1 {
+		left = append(left, ',')
+	}
+	return append(left, bytes.TrimRight(b[from:to], ", \n\r\t")...)
+}
+
+// move takes a member that a field of its own carries to the letter, or to the number.
+func (d *detail) move(key, value []byte) bool {
+	var field *[]byte
+	switch string(key) {
+	case "session_id":
+		if isText(value) {
+			field = &d.sessionID
+		}
+	case "riskAssessment":
+		if isRisk(value) {
+			field = &d.risk
+		}
+	case "initiatedAt":
+		field, value = &d.initiated, whole(value, 14)
+	case "completedAt":
+		field, value = &d.completed, whole(value, 14)
+	case "elapsedTime":
+		field, value = &d.elapsed, whole(value, 12)
+	case "stats":
+		field, value = &d.logins, loginsCount(value)
+	}
+	if field == nil || value == nil || *field != nil {
+		return false
+	}
+	*field = value
+	d.moved++
+	return true
+}
+
+// read notes a member that a field is made of.
+func (d *detail) read(key, value []byte) {
+	switch string(key) {
+	case "request":
+		d.request = value
+	case "response":
+		d.response = value
+	case "body":
+		d.body = value
+	case "method":
+		d.method = plainText(value)
+	case "path":
+		d.path = plainText(value)
+	case "originUrl", "originalUrl":
+		d.url = plainText(value)
+	case "confidence":
+		d.confidence = plainText(value)
+	case "assessments":
+		d.assessments = value
+	case "refresh_token":
+		d.refreshSession = plainText(member(value, "session_id"))
+	case "error":
+		d.failed = d.failed || !empty(value)
+		d.because(value, 2)
+	case "failure_details", "provider_error", "action_error":
+		d.because(value, 1)
+	case "failure_reason", "errorMsg", "client_authentication_error", "client_authentoication_error":
+		d.because(value, 0)
+	}
+}
+
+// because notes why something failed; the best source wins, whatever their order.
+func (d *detail) because(value []byte, rank int) {
+	message, code := plainText(value), []byte(nil)
+	if value[0] == '{' {
+		for key, inner := range members(value) {
+			switch string(key) {
+			case "message", "detail":
+				message = plainText(inner)
+			case "oauthError", "code", "errorCode":
+				code = plainText(inner)
+			case "title", "reason":
+				if message == nil {
+					message = plainText(inner)
+				}
+			}
+		}
+	}
+	if message != nil && (d.reason == nil || rank > d.reasonRank) {
+		d.reason, d.reasonRank = message, rank
+	}
+	if code != nil && (d.errorCode == nil || rank > d.codeRank) {
+		d.errorCode, d.codeRank = code, rank
+	}
+}
+
+// maxCopy is how long a text may be to be repeated in a field of its own: what is longer is not indexed anyway.
+const maxCopy = 1024
+
+// plainText is a value that is a text which says something, and is not too long to be repeated; else nil.
+func plainText(value []byte) []byte {
+	if isText(value) && len(value) <= maxCopy {
+		return value
+	}
+	return nil
+}
+
+// whole is a number without fraction and of at most so many digits, written as digits only; nil for any other value.
+// Auth0 writes large numbers in scientific notation now and then.
+func whole(value []byte, digits int) []byte {
+	if c := value[0]; c < '0' || c > '9' || len(value) > 32 {
+		return nil
+	}
+	for _, c := range value {
+		if c < '0' || c > '9' {
+			return expanded(value, digits)
+		}
+	}
+	if len(value) > digits {
+		return nil
+	}
+	return value
+}
+
+func expanded(value []byte, digits int) []byte {
+	number, ok := new(big.Rat).SetString(string(value))
+	if !ok || !number.IsInt() || len(number.Num().String()) > digits {
+		return nil
+	}
+	return []byte(number.Num().String())
+}
+
+// loginsCount is the number in an object that holds nothing else.
+func loginsCount(stats []byte) (count []byte) {
+	n := 0
+	for key, value := range members(stats) {
+		if n++; string(key) == "loginsCount" {
+			count = whole(value, 12)
+		}
+	}
+	if n != 1 {
+		return nil
+	}
+	return count
+}
+
+// isRisk reports whether a value is a risk assessment whose texts can be indexed: confidence and version are texts, and so
+// are those of each assessor.
+func isRisk(value []byte) bool {
+	if value[0] != '{' {
+		return false
+	}
+	for key, inner := range members(value) {
+		switch string(key) {
+		case "confidence", "version":
+			if !isText(inner) {
+				return false
+			}
+		case "assessments":
+			if !areAssessments(inner) {
+				return false
+			}
+		default:
+			if !plainKey(key) || nested(inner) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func areAssessments(value []byte) bool {
+	if value[0] != '{' {
+		return false
+	}
+	for name, assessor := range members(value) {
+		if !plainKey(name) || assessor[0] != '{' {
+			return false
+		}
+		for key, inner := range members(assessor) {
+			switch string(key) {
+			case "confidence", "code":
+				if !isText(inner) {
+					return false
+				}
+			default:
+				if !plainKey(key) || nested(inner) && !isClient(inner) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}

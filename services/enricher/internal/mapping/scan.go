@@ -1,0 +1,207 @@
+package mapping
+
+import (
+	"bytes"
+	"encoding/binary"
+	"iter"
+	"math/bits"
+)
+
+// Everything here reads JSON that auth0.Parse has already found valid, so nothing can end early.
+
+// members yields the members of an object: keys without quotes, values as written. Nothing for any other value.
+func members(object []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(key, value []byte) bool) {
+		if len(object) == 0 || object[0] != '{' {
+			return
+		}
+		at := skipSpace(object, 1)
+		for object[at] == '"' {
+			end := stringEnd(object, at)
+			key := object[at+1 : end-1]
+			from := skipSpace(object, skipSpace(object, end)+1)
+			to := valueEnd(object, from)
+			if !yield(key, object[from:to:to]) {
+				return
+			}
+			if at = skipSpace(object, to); object[at] != ',' {
+				return
+			}
+			at = skipSpace(object, at+1)
+		}
+	}
+}
+
+// elements yields the elements of an array; nothing for any other value.
+func elements(array []byte) iter.Seq[[]byte] {
+	return func(yield func(value []byte) bool) {
+		if len(array) == 0 || array[0] != '[' {
+			return
+		}
+		at := skipSpace(array, 1)
+		for array[at] != ']' {
+			to := valueEnd(array, at)
+			if !yield(array[at:to:to]) {
+				return
+			}
+			if at = skipSpace(array, to); array[at] == ',' {
+				at = skipSpace(array, at+1)
+			}
+		}
+	}
+}
+
+// member returns the value of a key in an object, nil when there is none.
+func member(object []byte, key string) []byte {
+	for k, value := range members(object) {
+		if string(k) == key {
+			return value
+		}
+	}
+	return nil
+}
+
+func skipSpace(b []byte, at int) int {
+	for b[at] == ' ' || b[at] == '\n' || b[at] == '\r' || b[at] == '\t' {
+		at++
+	}
+	return at
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// plainRun returns the place of the first quote, backslash or control character from at; len(b) when there is none.
+// Strings are most of an event, so it looks at eight bytes at a time.
+func plainRun(b []byte, at int) int {
+	for ; at+8 <= len(b); at += 8 {
+		w := binary.LittleEndian.Uint64(b[at:])
+		quote, slash := w^(ones*'"'), w^(ones*'\\')
+		// Only the lowest mark is exact; those above it may be false.
+		if marks := ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*0x20)&^w) & highs; marks != 0 {
+			return at + bits.TrailingZeros64(marks)/8
+		}
+	}
+	for at < len(b) && b[at] >= 0x20 && b[at] != '"' && b[at] != '\\' {
+		at++
+	}
+	return at
+}
+
+// stringEnd returns the place behind the string that begins at at.
+func stringEnd(b []byte, at int) int {
+	for at = plainRun(b, at+1); at < len(b) && b[at] == '\\'; {
+		at = plainRun(b, at+2)
+	}
+	return min(at+1, len(b))
+}
+
+// valueEnd returns the place behind the value that begins at at.
+func valueEnd(b []byte, at int) int {
+	switch b[at] {
+	case '"':
+		return stringEnd(b, at)
+	case '{', '[':
+		return nestedEnd(b, at)
+	}
+	return wordEnd(b, at)
+}
+
+// wordEnd returns the place behind a number, true, false or null.
+func wordEnd(b []byte, at int) int {
+	for at < len(b) {
+		switch b[at] {
+		case ',', ']', '}', ' ', '\n', '\r', '\t':
+			return at
+		}
+		at++
+	}
+	return at
+}
+
+func nestedEnd(b []byte, at int) int {
+	depth := 0
+	for i := at; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			i = stringEnd(b, i) - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return len(b)
+}
+
+// size is what a value would put into a flattened field.
+type size struct {
+	leaves, depth int
+	refused       bool // a NUL, or a key of monstrous length
+}
+
+// What Elasticsearch's flattened field bears, with room for the path above, and what we bear of it.
+const (
+	maxDepth  = 18
+	maxKey    = 512
+	maxLeaves = 1000
+)
+
+func (s size) fits() bool { return !s.refused && s.depth <= maxDepth && s.leaves <= maxLeaves }
+
+// measure adds the value at at to s and returns the place behind it.
+func (s *size) measure(b []byte, at int) int {
+	depth := 0
+	for i := at; i < len(b); {
+		switch c := b[i]; c {
+		case '"':
+			end := stringEnd(b, i)
+			s.text(b, i, end)
+			i = end
+		case '{', '[':
+			if depth++; depth > s.depth {
+				s.depth = depth
+			}
+			i++
+		case '}', ']':
+			depth--
+			i++
+		case ',', ':', ' ', '\n', '\r', '\t':
+			i++
+			continue
+		default:
+			s.leaves++
+			i = wordEnd(b, i)
+		}
+		if depth == 0 {
+			return i
+		}
+	}
+	return len(b)
+}
+
+// text notes a string, which may be a key.
+func (s *size) text(b []byte, from, to int) {
+	if to < len(b) && b[to] == ':' || isKey(b, to) {
+		if to-from > maxKey {
+			s.refused = true
+		}
+	} else {
+		s.leaves++
+	}
+	if to-from >= 8 && bytes.IndexByte(b[from:to], '\\') >= 0 && bytes.Contains(b[from:to], []byte(`\u0000`)) {
+		s.refused = true
+	}
+}
+
+// isKey reports whether a colon follows.
+func isKey(b []byte, at int) bool {
+	for at < len(b) && (b[at] == ' ' || b[at] == '\n' || b[at] == '\r' || b[at] == '\t') {
+		at++
+	}
+	return at < len(b) && b[at] == ':'
+}
