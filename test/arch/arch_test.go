@@ -22,6 +22,7 @@ const (
 	natsClient    = "github.com/nats-io/nats.go"
 	mux           = "github.com/gorilla/mux"
 	cobra         = "github.com/spf13/cobra"
+	mmdbWriter    = "github.com/maxmind/mmdbwriter"
 	envconfig     = "github.com/kelseyhightower/envconfig"
 )
 
@@ -44,6 +45,7 @@ func binaries() map[string][]forbidden {
 			{elasticClient, "only a sink talks to Elasticsearch"},
 			{natsServer, "only the operator's binary carries a server"},
 			{mux, "it has no public routes"},
+			{mmdbWriter, "it reads databases; `make geoip` writes them"},
 			{services + "receiver", "a service never links another"},
 			{services + "indexer", "a service never links another"},
 			{services + "sluice", "a service never links another"},
@@ -60,6 +62,7 @@ func binaries() map[string][]forbidden {
 			{"testing", "test code has no place in a binary"},
 		},
 		"sluice": {
+			{mmdbWriter, "it reads databases; `make geoip` writes them"},
 			{"testing", "test code has no place in a binary"},
 		},
 	}
