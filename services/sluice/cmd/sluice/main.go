@@ -22,5 +22,5 @@ func main() {
 	if !errors.Is(err, cli.ErrSilent) {
 		fmt.Fprintln(os.Stderr, "sluice:", err)
 	}
-	os.Exit(1)
+	os.Exit(cli.ExitCode(err))
 }
