@@ -1,6 +1,7 @@
 package auth0
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"time"
@@ -63,24 +64,24 @@ func (e *Event) outer(b []byte, at int) (int, error) {
 
 // arrange finds the log id, and the data of an export, which lies flat.
 func (e *Event) arrange() error {
-	var id string
+	var outer []byte
 	for i := range e.Outer {
-		if string(e.Outer[i].Key) == "log_id" {
-			id = text(e.Outer[i].Value)
+		if f := &e.Outer[i]; string(f.Key) == "log_id" && len(f.Value) > 2 && f.Value[0] == '"' {
+			outer = f.Value
 		}
 	}
-	e.OuterID = id != ""
+	e.LogID, e.OuterID = text(outer), outer != nil
 	if e.Flat {
 		e.Fields, e.Outer = append(e.Fields, e.Outer...), e.Outer[:0]
-	} else {
-		e.Outer = slices.DeleteFunc(e.Outer, func(f Field) bool { return string(f.Key) == "log_id" && text(f.Value) != "" && text(f.Value) == id })
+	} else if outer != nil {
+		e.Outer = slices.DeleteFunc(e.Outer, func(f Field) bool { return string(f.Key) == "log_id" && bytes.Equal(f.Value, outer) })
 	}
 	for _, key := range [...]string{"log_id", "_id"} {
-		if id == "" {
-			id = e.Text(key)
+		if e.LogID == "" {
+			e.LogID = e.Text(key)
 		}
 	}
-	if e.LogID = id; id == "" {
+	if e.LogID == "" {
 		return ErrNoLogID
 	}
 	return nil

@@ -100,6 +100,43 @@ func TestWhatIsNotOursIsRefused(t *testing.T) {
 	}
 }
 
+func TestHowFarDetailsAreIndexedIsASetting(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs Elasticsearch: not with -short")
+	}
+	cluster := elastictest.Start(t)
+	c := open(t, cluster.URL)
+	for setting, want := range map[string]struct{ found, grouped bool }{"store": {}, "search": {found: true}, "aggregate": {true, true}, "": {found: true}} {
+		ns := cluster.Namespace(t)
+		if _, err := c.SetupNamespace(t.Context(), ns, elastic.Index{Refresh: "1s", Details: setting}); err != nil {
+			t.Fatal(err)
+		}
+		index := period.Index(ns, "2026.11.23")
+		if _, err := c.EnsureIndex(t.Context(), index); err != nil {
+			t.Fatal(err)
+		}
+		line := fmt.Sprintf(`{"create":{"_index":%q,"_id":"a"}}`+"\n"+`{"@timestamp":"2026-11-23T00:00:00Z","auth0":{"logs":{"data":{"details":{"x":{"y":"z"}}}}}}`+"\n", index)
+		if items, err := c.Bulk(t.Context(), []byte(line), 1); err != nil || items[0].Status != 201 {
+			t.Fatalf("%s: %+v, %v", setting, items, err)
+		}
+		if err := c.Refresh(t.Context(), period.Alias(ns)); err != nil {
+			t.Fatal(err)
+		}
+		const leaf = "auth0.logs.data.details.x.y"
+		found, err := c.Search(t.Context(), period.Alias(ns), map[string]any{"query": map[string]any{"term": map[string]any{leaf: "z"}}})
+		if err != nil || (found.Total == 1) != want.found {
+			t.Errorf("%q: %d found, want %v: %v", setting, found.Total, want.found, err)
+		}
+		page, err := c.Page(t.Context(), []string{period.Alias(ns)}, map[string]any{"size": 0, "aggs": map[string]any{"leaves": map[string]any{"terms": map[string]any{"field": leaf}}}})
+		if grouped := err == nil && strings.Contains(string(page.Aggregations), `"z"`); grouped != want.grouped {
+			t.Errorf("%q: grouped %v, want %v: %v", setting, grouped, want.grouped, err)
+		}
+	}
+	if _, err := c.SetupNamespace(t.Context(), cluster.Namespace(t), elastic.Index{Details: "all"}); err == nil || !strings.Contains(err.Error(), "INDEXER_DETAILS") {
+		t.Errorf("an unknown word: %v", err)
+	}
+}
+
 func request(t *testing.T, base, method, path, body string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, base+path, strings.NewReader(body))

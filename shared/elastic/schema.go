@@ -29,7 +29,8 @@ type Index struct {
 	Shards   int    `split_words:"true" default:"1" desc:"primary shards of each index"`
 	Replicas int    `split_words:"true" default:"0" desc:"copies of each shard besides the primary; 1 or more on a cluster"`
 	Refresh  string `split_words:"true" default:"1s" desc:"how soon a document is searchable"`
-	Codec    string `split_words:"true" default:"best_compression" desc:"default or best_compression"`
+	Codec    string `split_words:"true" default:"best_compression" desc:"default or best_compression; default makes indices half as large again and saves no processor time"`
+	Details  string `split_words:"true" default:"search" desc:"what can be done with Auth0's free-form details: store, search, or aggregate (search, group and sort); each costs Elasticsearch more than the one before"`
 }
 
 // ErrForeign says that something with our name exists that we did not make.
@@ -164,7 +165,35 @@ func templateBody(namespace string, opts Index) (map[string]any, error) {
 	if opts.Codec != "" {
 		settings["codec"] = opts.Codec
 	}
-	return body, nil
+	return body, opts.details(inner)
+}
+
+// details sets how far the free-form members of events are indexed.
+func (opts Index) details(template map[string]any) error {
+	var flattened map[string]any
+	switch opts.Details {
+	case "", "search": // as the template has it
+		return nil
+	case "store":
+		flattened = map[string]any{"type": "object", "enabled": false}
+	case "aggregate":
+		flattened = map[string]any{"type": "flattened", "ignore_above": 1024, "depth_limit": 20}
+	default:
+		return fmt.Errorf("setting INDEXER_DETAILS: %q is none of store, search and aggregate", opts.Details)
+	}
+	var inner any = template
+	for _, key := range []string{"mappings", "properties", "auth0", "properties", "logs", "properties", "data", "properties"} {
+		object, _ := inner.(map[string]any)
+		inner = object[key]
+	}
+	data, ok := inner.(map[string]any)
+	if !ok {
+		return errors.New("reading our own index template: it has no auth0.logs.data")
+	}
+	for _, member := range []string{"details", "body", "query"} {
+		data[member] = flattened
+	}
+	return nil
 }
 
 // fingerprint is the canonical text of a template; Go's maps marshal with sorted keys.

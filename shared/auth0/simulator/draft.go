@@ -33,6 +33,14 @@ const (
 	withAudience
 	withScope
 	withClientAddress
+	withActingAgent
+	withCertificate
+	withLinking
+	withSessionConnection
+	withIdentity
+	withClientID
+	withForm
+	withoutDetails
 )
 
 // kind is one event type.
@@ -78,7 +86,7 @@ func (t *Tenant) cast(who actor) scene {
 	case team:
 		a := pickEarly(t.dice, t.world.admins)
 		return scene{
-			client: t.world.management, admin: a, user: pick(t.dice, t.world.users),
+			client: t.world.management, admin: a, user: pick(t.dice, t.world.users), connection: t.world.connections[0],
 			device: a.device, address: a.address,
 		}
 	case directory:
@@ -110,7 +118,7 @@ func (t *Tenant) castPerson(u *user) scene {
 func (t *Tenant) castStranger() scene {
 	return scene{
 		client: t.world.clients[0], device: pick(t.dice, t.world.tools), connection: t.world.connections[0],
-		address: pickEarly(t.dice, t.world.attackers), attempted: t.unknownName(),
+		address: pickEarly(t.dice, t.world.attackers), attempted: t.opts.Privacy.cover(t.unknownName()),
 	}
 }
 
@@ -160,6 +168,9 @@ func (d *draft) element(id string) {
 		d.end()
 	}
 	d.traces()
+	if d.has(seldomParts) {
+		d.seldom()
+	}
 	d.members(d.tenant.world.tail)
 	d.str("log_id", id)
 	d.b = append(d.b, '}', '}')
@@ -173,7 +184,9 @@ func (d *draft) description() string {
 	return d.kind.text
 }
 
-func (d *draft) has(p part) bool { return d.kind.parts&p != 0 }
+func (k *kind) has(p part) bool { return k.parts&p != 0 }
+
+func (d *draft) has(p part) bool { return d.kind.has(p) }
 
 func (d *draft) who() {
 	if d.has(withConnection) && d.connection != nil {
@@ -215,11 +228,7 @@ func (d *draft) where() {
 		d.str("ip", d.address)
 	}
 	if d.has(withClientAddress) {
-		if d.client.agent == nil {
-			d.raw("client_ip", "null")
-		} else {
-			d.str("client_ip", d.address)
-		}
+		d.str("client_ip", orElse(d.client.address, d.address))
 	}
 	if d.has(withAgent) {
 		d.members(d.device.members)
@@ -244,6 +253,36 @@ func (d *draft) traces() {
 		d.str("ja3", d.device.ja3)
 		d.str("ja4", d.device.ja4)
 		d.end()
+	}
+}
+
+// seldomParts are the groups that hardly any event has.
+const seldomParts = withActingAgent | withCertificate | withLinking | withSessionConnection | withIdentity | withClientID | withForm
+
+func (d *draft) seldom() {
+	w := &d.tenant.world
+	if d.has(withActingAgent) {
+		d.members(w.assistant)
+	}
+	if d.has(withCertificate) {
+		d.str("mtls_thumbprint_sha256", w.thumbprint)
+	}
+	if d.has(withLinking) {
+		d.comma()
+		d.form(`"transaction_linking_id":"$token27"`)
+	}
+	if d.has(withSessionConnection) {
+		d.str("session_connection", d.connection.name)
+	}
+	if d.has(withIdentity) {
+		d.str("identity_user_id", d.user.identity)
+	}
+	if d.has(withClientID) {
+		d.str("client_id", d.client.id)
+	}
+	if d.has(withForm) {
+		d.comma()
+		d.form(`"body":{"ticket":"*****","tenant":"$tenant"},"email":"$mail",` + verifyQuery + `,"title":"Email not verified"`)
 	}
 }
 

@@ -32,7 +32,7 @@ func (d *draft) factor(path, authenticator, body string, status int64) {
 	d.str("method", "POST")
 	d.str("path", path)
 	d.str("ip", d.address)
-	d.str("userAgent", d.device.text)
+	d.str("userAgent", d.device.raw)
 	d.str("query", "")
 	d.raw("body", body)
 	d.open("auth")
@@ -59,7 +59,7 @@ func (d *draft) enrollment(authenticator string) {
 	if authenticator == "sms" {
 		d.str("phone_number", d.user.phone)
 	} else {
-		d.str("name", mailbox(d.user.full)+"'s phone")
+		d.str("name", d.user.handle+"'s phone")
 	}
 	d.end()
 	d.str("device_id", d.user.factor[4:20])
@@ -111,7 +111,7 @@ func (d *draft) factorSettings() {
 	d.str("method", "PATCH")
 	d.str("path", "/api/tenants/"+d.tenant.opts.Name)
 	d.str("ip", d.address)
-	d.str("userAgent", d.device.text)
+	d.str("userAgent", d.device.raw)
 	d.raw("body", `{"friendly_name":"Acme"}`)
 	d.end()
 	d.open("response")

@@ -108,7 +108,7 @@ func (d *draft) promptConsent() {
 	d.hexID("id", 24)
 	d.str("audience", d.client.audience)
 	d.str("scope", d.client.scope)
-	d.raw("expiration", "null")
+	d.stamp("expiration", 90*24*time.Hour)
 	d.end()
 	d.promptSession()
 	d.num("elapsedTime", 160)

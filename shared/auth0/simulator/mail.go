@@ -98,7 +98,7 @@ func (d *draft) codeSent() {
 	d.str("request_language", "en-GB,en;q=0.9")
 	d.str("send", "code")
 	d.str("tenant", d.tenant.opts.Name)
-	d.str("user-agent", d.device.text)
+	d.str("user-agent", d.device.raw)
 	d.str("username", d.user.phone)
 	d.end()
 	d.tokenID("transaction_id", 32)

@@ -30,7 +30,7 @@ func (d *draft) scim(action, method string, status int64) {
 	d.str("path", "/scim/v2/connections/"+d.connection.id+"/Users")
 	d.raw("query", "{}")
 	d.str("ip", d.address)
-	d.str("userAgent", d.device.text)
+	d.str("userAgent", d.device.raw)
 	d.open("body")
 	d.raw("schemas", `["urn:ietf:params:scim:schemas:core:2.0:User"]`)
 	d.str("userName", d.user.email)

@@ -42,6 +42,15 @@ type TenantOptions struct {
 	Step time.Duration
 	// Users is how many people the tenant knows; zero is 500.
 	Users int
+	// Codes, where there are any, are the only event types of the tenant, each
+	// as frequent as the others and none led to by another. One that is not
+	// among Codes() is left out.
+	Codes []string
+	// Invent adds so many event types to Codes that Auth0 has never published,
+	// see Invented. Without Codes they are all the tenant sends.
+	Invent int
+	// Privacy hides personal data; empty is Plain.
+	Privacy Privacy
 }
 
 // Tenant produces the events of one Auth0 tenant. It is not safe for
@@ -53,6 +62,8 @@ type Tenant struct {
 	kinds   []kind
 	byCode  map[string]*kind
 	ladder  []int
+	deck    deck
+	even    bool // everything comes from the deck
 	pending []step
 	now     time.Time
 	shift   time.Duration
@@ -89,6 +100,7 @@ func NewTenant(opts TenantOptions) *Tenant {
 	}
 	t.world = newWorld(opts, t.dice)
 	t.indexKinds()
+	t.newDeck()
 	return t
 }
 
@@ -107,14 +119,22 @@ type step struct {
 	scene scene
 }
 
-// plan takes what an earlier event led to, or begins something new.
+// plan takes a card of the deck, what an earlier event led to, or something new.
 func (t *Tenant) plan() step {
+	if t.even || t.deck.due(t.dice) {
+		return t.stage(t.deck.deal(t.dice))
+	}
 	if len(t.pending) > 0 && (len(t.pending) > 16 || t.dice.chance(0.6)) {
 		next := t.pending[0]
 		t.pending = append(t.pending[:0], t.pending[1:]...)
 		return next
 	}
-	k := t.draw()
+	return t.stage(t.draw())
+}
+
+// stage finds who does something, and what exactly where that is a call of the
+// Management API.
+func (t *Tenant) stage(k *kind) step {
 	s := t.cast(k.actor)
 	switch k.code {
 	case "sapi":
@@ -128,6 +148,9 @@ func (t *Tenant) plan() step {
 // follow queues what usually comes after an event, in the same scene, so that
 // a login is followed by its token and a challenge by its answer.
 func (t *Tenant) follow(done step) {
+	if t.even {
+		return
+	}
 	for _, next := range done.kind.then {
 		if t.dice.chance(next.chance) {
 			t.pending = append(t.pending, step{kind: t.byCode[next.code], scene: done.scene})

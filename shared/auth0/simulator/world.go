@@ -8,15 +8,15 @@ import (
 // user is a person the tenant knows. The prepared members save the hot path
 // from quoting the same strings again for every event.
 type user struct {
-	id, login, email, full, phone string
-	identity                      string
-	connection                    *connection
-	organization                  *organization
-	devices                       []*device
-	home                          string
-	session, family, factor       string
-	logins, counter               int64
-	members                       string
+	id, login, email, full, handle, phone string
+	identity                              string
+	connection                            *connection
+	organization                          *organization
+	devices                               []*device
+	home                                  string
+	session, family, factor               string
+	logins, counter                       int64
+	members                               string
 }
 
 type connection struct {
@@ -38,7 +38,7 @@ type client struct {
 // device is a browser, an app or a program, with the text it sends and the
 // short form Auth0 gives it in newer logs.
 type device struct {
-	members, ja3, ja4, text string
+	members, ja3, ja4, raw string
 }
 
 // admin is a member of the tenant's own team.
@@ -62,6 +62,8 @@ type world struct {
 	management    *client
 	scim          *connection
 	writes, reads []*operation
+	// An agent that acts for people, and the certificate of applications that have one.
+	assistant, thumbprint string
 }
 
 func newWorld(opts TenantOptions, d *dice) world {
@@ -74,6 +76,11 @@ func newWorld(opts TenantOptions, d *dice) world {
 	w.programs = newDevices(d, programs())
 	w.tools = newDevices(d, attackTools())
 	w.clients = newClients(d, applications(), nil, nil)
+	for i, c := range w.clients {
+		if c.kind == "regular_web" {
+			c.address = serverAddresses()[i%len(serverAddresses())] // its server fetches the tokens
+		}
+	}
 	w.machines = newClients(d, machineApplications(), w.programs, serverAddresses())
 	w.management = newClients(d, managementApplication(w.host), nil, nil)[0]
 	for _, network := range attackNetworks() {
@@ -82,9 +89,11 @@ func newWorld(opts TenantOptions, d *dice) world {
 		}
 	}
 	for i := range opts.Users {
-		w.users = append(w.users, w.newUser(d, i))
+		w.users = append(w.users, w.newUser(d, i, opts.Privacy))
 	}
-	w.admins = w.newAdmins(d)
+	w.admins = w.newAdmins(d, opts.Privacy)
+	w.assistant = `"agent_id":"agt_` + alphanumeric(d.token(16)) + `","external_agent_id":"crm-helper-01"`
+	w.thumbprint = d.hex(64)
 	w.writes, w.reads = pointers(writes()), pointers(reads())
 	return w
 }
@@ -126,7 +135,7 @@ func newDevices(d *dice, agents []agent) []*device {
 			text = a.short
 		}
 		made = append(made, &device{
-			text:    text,
+			raw:     a.raw,
 			members: fmt.Sprintf(`"user_agent":%s,"is_mobile":%t`, quoted(text), a.mobile),
 			ja3:     d.hex(32),
 			ja4:     fmt.Sprintf("t13d%02d%02dh2_%s_%s", d.between(13, 17), d.between(10, 18), d.hex(12), d.hex(12)),
@@ -151,10 +160,11 @@ func newClients(d *dice, from []client, agents []*device, addresses []string) []
 
 // newUser makes a person with one to three devices and a home address. Four
 // of ten belong to an organization.
-func (w *world) newUser(d *dice, number int) *user {
+func (w *world) newUser(d *dice, number int, privacy Privacy) *user {
 	given, family := pick(d, givenNames()), pick(d, familyNames())
 	u := &user{
 		full:       given + " " + family,
+		handle:     mailbox(given) + mailbox(family),
 		email:      fmt.Sprintf("%s.%s%d@%s", mailbox(given), mailbox(family), number, pick(d, mailDomains())),
 		phone:      "+4477009" + d.digits(5),
 		connection: pickEarly(d, w.connections),
@@ -165,6 +175,7 @@ func (w *world) newUser(d *dice, number int) *user {
 		logins:     int64(d.between(1, 400)),
 		counter:    int64(d.between(1, 60)),
 	}
+	u.cover(privacy)
 	u.identity = identityOf(d, u.connection)
 	u.id = u.connection.strategy + "|" + u.identity
 	if u.connection.kind == "enterprise" {
@@ -195,17 +206,19 @@ func identityOf(d *dice, c *connection) string {
 	}
 }
 
-func (w *world) newAdmins(d *dice) []*admin {
+func (w *world) newAdmins(d *dice, privacy Privacy) []*admin {
 	var made []*admin
 	for _, name := range adminNames() {
 		given, _, _ := strings.Cut(name, " ")
-		made = append(made, &admin{
+		a := &admin{
 			id:      "google-oauth2|1" + d.digits(20),
 			name:    name,
 			email:   mailbox(given) + "@acme.example",
 			address: host(d, homeNetworks()[0]),
 			device:  w.devices[d.IntN(4)],
-		})
+		}
+		a.cover(privacy)
+		made = append(made, a)
 	}
 	return made
 }

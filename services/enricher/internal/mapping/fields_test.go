@@ -23,6 +23,7 @@ func mapped(t *testing.T) map[string]string {
 		Path       string
 		CopyTo     any `json:"copy_to"`
 		Index      *bool
+		DocValues  *bool `json:"doc_values"`
 		Enabled    *bool
 		Properties map[string]json.RawMessage
 	}
@@ -44,7 +45,7 @@ func mapped(t *testing.T) map[string]string {
 			switch {
 			case inner.Properties != nil:
 				walk(here, inner)
-			case inner.Index != nil || inner.Enabled != nil:
+			case inner.Index != nil && inner.DocValues != nil || inner.Enabled != nil:
 				all[here] = ""
 			default:
 				all[here] = inner.Type

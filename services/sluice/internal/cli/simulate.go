@@ -24,6 +24,9 @@ type simulateFlags struct {
 	shape       string
 	encoding    string
 	scenarios   []string
+	codes       []string
+	invent      int
+	privacy     string
 	tenant      string
 	duplicates  float64
 	disorder    float64
@@ -60,7 +63,9 @@ a fresh cycle, repeats, disorder. With equal --seed, --start and --step it sends
 Ctrl-C ends it with the report so far. The exit code is 1 when an event stayed unacknowledged.`,
 		Example: `  sluice simulate --count 10000 --concurrency 4
   sluice simulate --count 0 --rate 50 --scenario credential-stuffing
-  sluice simulate --seed 7 --start 2026-01-01T00:00:00Z --replay`,
+  sluice simulate --seed 7 --start 2026-01-01T00:00:00Z --replay
+  sluice simulate --codes all --count 1820
+  sluice simulate --invent 10 --count 1000`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("seed") {
@@ -84,6 +89,9 @@ func (f *simulateFlags) flags(cmd *cobra.Command) {
 	v.StringVar(&f.shape, "shape", string(simulator.Lines), "form of a delivery: lines, array, object or single")
 	v.StringVar(&f.encoding, "encoding", "", "compress deliveries: gzip or zstd")
 	v.StringArrayVar(&f.scenarios, "scenario", nil, "weave in an attack; may be repeated (see the completion for names)")
+	v.StringSliceVar(&f.codes, "codes", nil, "only these event codes, equally often: s,fp,sapi, or all for every published one (default: a tenant's everyday mix)")
+	v.IntVar(&f.invent, "invent", 0, "so many codes that Auth0 has never published, equally often; alone or beside --codes")
+	v.StringVar(&f.privacy, "pii", "", "hide names, mail addresses and telephone numbers as a log stream can: mask or hash")
 	v.StringVar(&f.tenant, "tenant", "acme-dev", "name of the made-up tenant")
 	v.Float64Var(&f.duplicates, "duplicates", 0, "share of events sent a second time, from 0 to 1")
 	v.Float64Var(&f.disorder, "disorder", 0, "share of events held back to a later delivery, from 0 to 1")
@@ -100,6 +108,8 @@ func (f *simulateFlags) flags(cmd *cobra.Command) {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
 	complete(cmd, "scenario", simulator.Scenarios())
+	complete(cmd, "codes", append(simulator.Codes(), everyCode))
+	complete(cmd, "pii", []string{string(simulator.Mask), string(simulator.Hash)})
 	complete(cmd, "shape", []string{"lines", "array", "object", "single"})
 	complete(cmd, "encoding", []string{"gzip", "zstd"})
 }

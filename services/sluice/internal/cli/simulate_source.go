@@ -31,11 +31,39 @@ func (f *simulateFlags) source() (source eventSource, start time.Time, err error
 	if step == 0 && !start.IsZero() {
 		step = time.Second
 	}
-	tenant := simulator.NewTenant(simulator.TenantOptions{Seed: f.seed, Name: f.tenant, Start: start, Step: step})
+	codes, err := f.chosenCodes()
+	if err != nil {
+		return nil, start, err
+	}
+	privacy, err := simulator.ParsePrivacy(f.privacy)
+	if err != nil {
+		return nil, start, fmt.Errorf("--pii %q: choose mask or hash", f.privacy)
+	}
+	tenant := simulator.NewTenant(simulator.TenantOptions{Seed: f.seed, Name: f.tenant, Start: start, Step: step, Codes: codes, Invent: f.invent, Privacy: privacy})
 	if source, err = weave(tenant, f.count, f.scenarios); err == nil && f.replay != "" {
 		source, err = f.replayed(source, start)
 	}
 	return source, start, err
+}
+
+// everyCode stands for every code in --codes.
+const everyCode = "all"
+
+// chosenCodes are the event codes that --codes names; none means the everyday mix, or what --invent makes up.
+func (f *simulateFlags) chosenCodes() ([]string, error) {
+	if f.invent < 0 {
+		return nil, fmt.Errorf("--invent %d: give the number of codes to make up, or 0 for none", f.invent)
+	}
+	known := simulator.Codes()
+	if slices.Contains(f.codes, everyCode) {
+		return known, nil
+	}
+	for _, code := range f.codes {
+		if !slices.Contains(known, code) {
+			return nil, fmt.Errorf("--codes %s: Auth0 has published no such code; see `sluice codes`, or use --invent for codes nobody knows", code)
+		}
+	}
+	return f.codes, nil
 }
 
 func (f *simulateFlags) startTime() (time.Time, error) {

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/sluicelog/sluice/services/sluice/internal/cli"
 	"github.com/sluicelog/sluice/services/sluice/internal/state"
 	"github.com/sluicelog/sluice/shared/auth0"
+	"github.com/sluicelog/sluice/shared/auth0/simulator"
 )
 
 const fakeToken = "Bearer a-token-for-tests-that-nobody-else-uses"
@@ -161,6 +163,39 @@ func TestSimulateWithTheSameSeedAndStartSendsTheSameLogIDsAgain(t *testing.T) {
 	}
 }
 
+func TestSimulateSendsOnlyTheChosenAndTheInventedCodes(t *testing.T) {
+	in := newIntake(t)
+	dir := announce(t, state.Ready{PayloadURL: in.URL, Authorization: fakeToken})
+	for _, c := range []struct {
+		args  []string
+		codes int
+	}{
+		{[]string{"--codes", "s,fp"}, 2},
+		{[]string{"--codes", "s", "--codes", "fp", "--invent", "2", "--pii", "mask"}, 4},
+		{[]string{"--invent", "10"}, 10},
+		{[]string{"--codes", "all"}, len(simulator.Codes())},
+	} {
+		in.bodies = nil
+		out, err := run(t.Context(), t, "", append([]string{"simulate", "--state", dir, "--count", strconv.Itoa(3 * c.codes)}, c.args...)...)
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", c.args, err, out)
+		}
+		counts := map[string]int{}
+		for _, body := range in.bodies {
+			for element := range auth0.Split(body) {
+				var e auth0.Event
+				_ = auth0.Parse(element.Raw, &e)
+				counts[e.Text("type")]++
+			}
+		}
+		for code, n := range counts {
+			if n != 3 || len(counts) != c.codes {
+				t.Errorf("%v: %d events of %s and %d codes; want 3 events of each of %d", c.args, n, code, len(counts), c.codes)
+			}
+		}
+	}
+}
+
 func TestSimulateGivesUpAtOnceWhereTheTokenIsWrong(t *testing.T) {
 	in := newIntake(t)
 	token := filepath.Join(t.TempDir(), "token")
@@ -209,6 +244,9 @@ func TestSimulateSaysWhatIsWrongWithItsFlags(t *testing.T) {
 		"--start":       {"--start", "yesterday"},
 		"--replay":      {"--replay"},
 		"--count":       {"--count", "-1"},
+		"--codes":       {"--codes", "s,wrong_code"},
+		"--invent":      {"--invent", "-1"},
+		"--pii":         {"--pii", "blur"},
 		"--token-file":  {"--url", "http://127.0.0.1:1/"},
 		"sluice up":     {"--state", t.TempDir()},
 		"token: there ": {"--token-stdin"},
