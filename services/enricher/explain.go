@@ -16,6 +16,12 @@ import (
 // Origin says of one field of a document where its value came from.
 type Origin = mapping.Origin
 
+// Flag is one value of sluice.flags with its meaning.
+type Flag = mapping.Flag
+
+// Flags lists what sluice.flags may hold.
+func Flags() []Flag { return mapping.Flags() }
+
 // Explainer makes documents as an enricher does, outside the pipeline, and says where their fields came from.
 type Explainer struct{ mapper *mapping.Mapper }
 

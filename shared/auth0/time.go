@@ -21,22 +21,31 @@ func parseExact(s string) (time.Time, bool) {
 	if len(s) != len(form) {
 		return time.Time{}, false
 	}
+	var digits [17]byte
+	n := 0
 	for i := range len(form) {
-		if digit := s[i] >= '0' && s[i] <= '9'; digit != (form[i] == '0') || !digit && s[i] != form[i] {
+		digit := s[i] >= '0' && s[i] <= '9'
+		if digit != (form[i] == '0') || !digit && s[i] != form[i] {
 			return time.Time{}, false
 		}
+		if digit {
+			digits[n] = s[i]
+			n++
+		}
 	}
-	return date(s[:4], s[5:7], s[8:10], s[11:13], s[14:16], s[17:19], s[20:23])
+	return date(string(digits[:]))
 }
 
-// date makes a time of decimal digits; ok is false when there is no such moment.
-func date(year, month, day, hour, minute, second, milli string) (t time.Time, ok bool) {
-	y, mo, d, h, mi, s := number(year), number(month), number(day), number(hour), number(minute), number(second)
-	if y < 1 || mo < 1 || mo > 12 || d < 1 || h > 23 || mi > 59 || s > 59 {
+// date makes a time of decimal digits, 20060102150405 with or without milliseconds; ok is false when there is no such
+// moment.
+func date(s string) (t time.Time, ok bool) {
+	year, month, day := number(s[:4]), number(s[4:6]), number(s[6:8])
+	hour, minute, second := number(s[8:10]), number(s[10:12]), number(s[12:14])
+	if year < 1 || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, false
 	}
-	t = time.Date(y, time.Month(mo), d, h, mi, s, number(milli)*int(time.Millisecond), time.UTC)
-	return t, t.Day() == d // the standard library would make 1 March of 30 February
+	t = time.Date(year, time.Month(month), day, hour, minute, second, number(s[14:])*int(time.Millisecond), time.UTC)
+	return t, t.Day() == day // the standard library would make 1 March of 30 February
 }
 
 func number(digits string) (n int) {
@@ -60,5 +69,5 @@ func LogIDTime(id string) (t time.Time, ok bool) {
 			return time.Time{}, false
 		}
 	}
-	return date(id[3:7], id[7:9], id[9:11], id[11:13], id[13:15], id[15:17], "")
+	return date(id[3:17])
 }

@@ -69,8 +69,11 @@ func (m *Metrics) seen(endpoint string, at time.Time) {
 	}
 }
 
-// drift notes a code that nobody has published, and says so once.
+// drift notes a code that nobody has published, and says so once. An event that names no code tells of no new one.
 func (m *Metrics) drift(log *slog.Logger, code string) {
+	if code == "" {
+		return
+	}
 	if len(code) > 64 {
 		code = code[:64]
 	}

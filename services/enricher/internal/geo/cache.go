@@ -15,12 +15,13 @@ const (
 // than 4 GiB (maxFile).
 type key uint64
 
-func keyOf(place, as maxminddb.Result) key {
+// keyOf names what was found. The zero Result, of a database that there is none of, calls itself found.
+func (s *sources) keyOf(place, as maxminddb.Result) key {
 	var k key
-	if place.Found() {
+	if s.place != nil && place.Found() {
 		k = key(place.Offset()+1) << 32
 	}
-	if as.Found() {
+	if s.as != nil && as.Found() {
 		k |= key(as.Offset() + 1)
 	}
 	return k

@@ -90,7 +90,7 @@ func (s *sources) find(addr netip.Addr) ([]byte, error) {
 	} else if s.as != nil {
 		as = s.as.reader.Lookup(addr)
 	}
-	k := keyOf(place, as)
+	k := s.keyOf(place, as)
 	if k == 0 {
 		return nil, errors.Join(place.Err(), as.Err())
 	}
@@ -104,10 +104,10 @@ func (s *sources) find(addr netip.Addr) ([]byte, error) {
 func (s *sources) render(k key, place, as maxminddb.Result) ([]byte, error) {
 	var f facts
 	var failed error
-	if place.Found() {
+	if s.place != nil && place.Found() {
 		failed = f.read(place, (*facts).readPlace)
 	}
-	if as.Found() {
+	if s.as != nil && as.Found() {
 		failed = errors.Join(failed, f.read(as, (*facts).readNetwork))
 	}
 	fragment := f.fragment()

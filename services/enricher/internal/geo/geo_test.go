@@ -196,6 +196,22 @@ func TestFilesOfAFolderAreMerged(t *testing.T) {
 	}
 }
 
+func TestADatabaseForOneJobIsNoDamagedOne(t *testing.T) {
+	network := plan{kind: "asn", records: map[string]object{"8.8.8.0/24": {"autonomous_system_number": mmdbtype.Uint32(64500)}}}
+	for name, p := range map[string]plan{"places only": country("GB"), "networks only": network} {
+		r := open(t, put(t, t.TempDir(), "one.mmdb", p.bytes(t)))
+		if got := r.lookup("8.8.8.8"); got == "" {
+			t.Errorf("%s: nothing is known", name)
+		}
+		if got := r.lookup("9.9.9.9"); got != "" {
+			t.Errorf("%s: %s of an address that it does not have", name, got)
+		}
+		if r.journal.count("damaged") != 0 {
+			t.Errorf("%s: called damaged", name)
+		}
+	}
+}
+
 func TestOfEqualFilesTheNewestIsUsed(t *testing.T) {
 	folder := t.TempDir()
 	old, fresh := country("US"), country("SE")

@@ -77,8 +77,14 @@ func (a *api) recognise(d *detail) (c call) {
 	return c
 }
 
+// registration is the one path that makes applications outside of the Management API and is logged as if in it.
+const registration = "/oidc/register"
+
 // managementPath is what follows the version in a path of the Management API.
 func managementPath(path []byte) (rest []byte, ok bool) {
+	if string(path) == registration {
+		return path[1:], true
+	}
 	for _, prefix := range [...]string{"/api/v2/", "/v2/"} {
 		if rest, ok = bytes.CutPrefix(path, []byte(prefix)); ok && len(rest) > 0 {
 			rest, _, _ = bytes.Cut(rest, []byte{'?'})
@@ -116,7 +122,8 @@ func (a *api) locate(c *call, verb string, path []byte) {
 		}
 		last = segment
 	}
-	c.operation = append(operation, '"')
+	operation = append(operation, '"')
+	c.operation = operation
 	c.class = class{category, change(verb, c.id != nil, last == "{id}"), about}
 }
 
@@ -150,7 +157,7 @@ func idText(segment string) []byte {
 func idIn(answer []byte, kind string) []byte {
 	key := "id"
 	switch kind {
-	case "clients":
+	case "clients", registration[1:]:
 		key = "client_id"
 	case "users":
 		key = "user_id"

@@ -27,7 +27,7 @@ func (p *picked) web(b []byte) []byte {
 		b = appendFirst(b, start, `"original":`, d.url)
 		b = append(b, '}')
 	}
-	return appendPair(b, `,"error":{`, `"code":`, d.errorCode, "", nil)
+	return appendSome(b, `,"error":{`, labelled{`"code":`, d.errorCode})
 }
 
 // whole3 is a status code: three digits.
@@ -136,12 +136,12 @@ func (d *detail) security(b []byte) []byte {
 	if session == nil {
 		session = d.refreshSession
 	}
-	b = appendPair(b, `,"session":{`, `"id":`, session, "", nil)
+	b = appendSome(b, `,"session":{`, labelled{`"id":`, session})
 	switch {
 	case d.risk != nil:
 		b = appendMember(b, `"risk_assessment":`, d.risk)
 	case isRiskCopy(d):
-		b = appendPair(b, `,"risk_assessment":{`, `"confidence":`, d.confidence, `"assessments":`, d.assessments)
+		b = appendSome(b, `,"risk_assessment":{`, labelled{`"confidence":`, d.confidence}, labelled{`"assessments":`, d.assessments})
 	}
 	return b
 }

@@ -37,7 +37,8 @@ func (p *picked) details(f *auth0.Field) {
 	d.present = true
 	b, total := f.Value, size{}
 	run := 0 // where the members that stay, and were not copied yet, begin
-	left := append(p.left[:0], '{')
+	left := p.left[:0]
+	left = append(left, '{')
 	at := skipSpace(b, 1)
 	for b[at] == '"' {
 		keyEnd := stringEnd(b, at)

@@ -10,7 +10,7 @@ import (
 type facts struct {
 	plain    []byte
 	writes   map[class][]byte // by what a management call does, where the code is one
-	data     []byte            // its part of auth0.logs.data
+	data     []byte           // its part of auth0.logs.data
 	severity int
 }
 

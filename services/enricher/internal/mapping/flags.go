@@ -20,13 +20,13 @@ type Flag struct{ Name, Meaning string }
 // Flags lists what sluice.flags may hold.
 func Flags() []Flag {
 	return []Flag{
-		{"time_from_log_id", "data.date is missing or unreadable: @timestamp is the time in the log id, when Auth0 received the event"},
-		{"time_from_receipt", "neither data.date nor the log id tells a time: @timestamp is when Sluice received the delivery"},
-		{"unknown_code", "Auth0 has not published the event's code: it is indexed without category"},
-		{"details_cut", "a part of details is too deep, too wide or of a form that cannot be indexed: that part is in auth0.logs.odd.details, kept and not searchable"},
-		{"members_aside", "a member of the event is not of the type that its field takes: it is in auth0.logs.odd, kept and not searchable"},
-		{"pii_masked", "the log stream replaces personal data by asterisks: user_name is in auth0.logs.data and in no field people group by"},
-		{"pii_hashed", "the log stream replaces personal data by hashes: user_name is in auth0.logs.data and in no field people group by"},
+		{"time_from_log_id", "data.date tells no time; @timestamp is the time in the log id, when Auth0 received it"},
+		{"time_from_receipt", "neither data.date nor the log id tells a time; @timestamp is when Sluice received it"},
+		{"unknown_code", "Auth0 has not published the code; the event is indexed without category"},
+		{"details_cut", "a part of details cannot be indexed; it is in auth0.logs.odd.details, kept, not searchable"},
+		{"members_aside", "a member does not fit its field; it is in auth0.logs.odd, kept, not searchable"},
+		{"pii_masked", "personal data is hidden by asterisks; user_name is in auth0.logs.data only, not searchable"},
+		{"pii_hashed", "personal data is hidden by hashes; user_name is in auth0.logs.data only, not searchable"},
 	}
 }
 

@@ -2,8 +2,8 @@
 //
 // Its promise: whatever a JSON object holds, the result is one line of JSON that Elasticsearch takes under our index
 // template, or an error with a reason; and Rebuild makes the event again out of the document. A member that does not fit
-// its field's type is kept beside, never dropped. Only a key that an object has twice is left to Elasticsearch, which
-// refuses such a document.
+// its field's type is kept beside, never dropped. Only what its JSON parser refuses everywhere is left to Elasticsearch: a
+// key that an object has twice, and a number of more than 1,000 digits.
 package mapping
 
 import (
@@ -111,10 +111,10 @@ func (m *Mapper) write(b []byte, e *auth0.Event, p *picked, f *facts, r *Receipt
 	b = p.user(b)
 	b = m.source(b, p)
 	b = m.agent(b, p)
-	b = appendPair(b, `,"organization":{`, `"id":`, p.orgID, `"name":`, p.orgName)
-	b = appendPair(b, `,"trace":{`, `"id":`, p.traceID, "", nil)
-	b = appendPair(b, `,"transaction":{`, `"id":`, p.correlationID, "", nil)
-	b = appendPair(b, `,"tls":{"client":{`, `"ja3":`, p.ja3, `"ja4":`, p.ja4)
+	b = appendSome(b, `,"organization":{`, labelled{`"id":`, p.orgID}, labelled{`"name":`, p.orgName})
+	b = appendSome(b, `,"trace":{`, labelled{`"id":`, p.traceID})
+	b = appendSome(b, `,"transaction":{`, labelled{`"id":`, p.correlationID})
+	b = appendSome(b, `,"tls":{"client":{`, labelled{`"ja3":`, p.ja3}, labelled{`"ja4":`, p.ja4})
 	if p.ja3 != nil || p.ja4 != nil {
 		b = append(b, '}')
 	}

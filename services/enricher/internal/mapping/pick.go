@@ -12,7 +12,7 @@ import (
 type picked struct {
 	date, code, description, ip, userAgent, userID, userName, orgID, orgName []byte
 	traceID, correlationID, ja3, ja4                                         []byte
-	outerID, innerID                                                         bool // where the log id stood
+	innerID                                                                  bool // data repeats the log id
 
 	detail detail
 	api    call

@@ -59,15 +59,23 @@ func appendComma(b []byte, start int) []byte {
 	return b
 }
 
-// appendPair writes an object of two members, leaving out those without a value; nothing when both have none.
-func appendPair(b []byte, open, firstKey string, first []byte, secondKey string, second []byte) []byte {
-	if first == nil && second == nil {
-		return b
-	}
+// labelled is a value with its key as it is written, `"id":`.
+type labelled struct {
+	key   string
+	value []byte
+}
+
+// appendSome writes an object of the members that have a value; nothing when none has.
+func appendSome(b []byte, open string, members ...labelled) []byte {
+	before := len(b)
 	b = append(b, open...)
 	start := len(b)
-	b = appendFirst(b, start, firstKey, first)
-	b = appendFirst(b, start, secondKey, second)
+	for _, m := range members {
+		b = appendFirst(b, start, m.key, m.value)
+	}
+	if len(b) == start {
+		return b[:before]
+	}
 	return append(b, '}')
 }
 

@@ -5,8 +5,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
+	"github.com/sluicelog/sluice/services/enricher"
 	"github.com/sluicelog/sluice/shared/auth0/catalogue"
 )
 
@@ -87,8 +87,10 @@ func (x *explaining) writeFate(p *explainPage, e *explanation) {
 	} else {
 		p.line("_id", "depends on the endpoint, since the event names no tenant; --endpoint says which")
 	}
-	if len(e.Flags) > 0 {
-		p.line("Flags", harmlessLine(strings.Join(e.Flags, ", ")))
+	for _, f := range enricher.Flags() {
+		if slices.Contains(e.Flags, f.Name) {
+			p.line("Flag", f.Name+": "+f.Meaning)
+		}
 	}
 }
 
