@@ -84,6 +84,31 @@ func TestTheFieldTableIsTheIndexTemplate(t *testing.T) {
 	}
 }
 
+func TestEveryFieldIsOneOfECSOrOurOwn(t *testing.T) {
+	raw, err := os.ReadFile("testdata/ecs.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := strings.Fields(string(raw))
+	fields, err := mapping.Fields()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := 0
+	for _, f := range fields {
+		switch {
+		case strings.HasPrefix(f.Name, "auth0."), strings.HasPrefix(f.Name, "sluice."):
+			ours++
+		case f.Name == "tls.client.ja4": // beside tls.client.ja3, which ECS has
+		case !slices.Contains(known, f.Name):
+			t.Errorf("%s is no field of ECS", f.Name)
+		}
+	}
+	if len(known) < 500 || ours == len(fields) {
+		t.Errorf("%d names of ECS, %d of %d fields are our own", len(known), ours, len(fields))
+	}
+}
+
 // free are the places whose content is the event's own and in no table.
 var free = regexp.MustCompile(`^source\.geo\.location\.(lat|lon)$|^auth0\.logs\.(data\.(details|body|query)|odd|envelope|data\.[^.]*$|data\.(auth0_client\.env|\$event_schema)|shape$)|^auth0\.risk_assessment\.assessments\.`)
 
