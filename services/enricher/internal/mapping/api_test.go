@@ -121,3 +121,12 @@ func TestTheFlagsHaveNames(t *testing.T) {
 		t.Errorf("no event has the flags %v", seen)
 	}
 }
+
+func TestNumbersThatWouldFillTheMemoryAreLeftAsTheyAre(t *testing.T) {
+	raw := []byte(`{"log_id":"x","data":{"log_id":"x","type":"s","details":{"initiatedAt":1e999999999,"elapsedTime":1E+99999999999999999999,"stats":{"loginsCount":1e-999999999}}}}`)
+	line := document(t, newMapper(t, false), raw)
+	checkLine(t, raw, line)
+	if login := at(decode(t, line), "auth0", "logs", "data", "login"); login != nil {
+		t.Errorf("moved: %v", login)
+	}
+}

@@ -198,6 +198,9 @@ func whole(value []byte, digits int) []byte {
 }
 
 func expanded(value []byte, digits int) []byte {
+	if e := bytes.IndexAny(value, "eE"); e >= 0 && len(value)-e > len("e+99") {
+		return nil // it would take for ever to write out
+	}
 	number, ok := new(big.Rat).SetString(string(value))
 	if !ok || !number.IsInt() || len(number.Num().String()) > digits {
 		return nil

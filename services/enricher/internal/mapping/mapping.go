@@ -86,7 +86,6 @@ func (m *Mapper) Document(b []byte, e *auth0.Event, r Receipt) (line []byte, kno
 	if !ok {
 		p = &picked{}
 	}
-	defer m.scratch.Put(p)
 	p.take(e)
 	f, known := m.lookup(p.code)
 	if !known {
@@ -94,7 +93,10 @@ func (m *Mapper) Document(b []byte, e *auth0.Event, r Receipt) (line []byte, kno
 	}
 	p.timestamp(e, r)
 	p.api = m.api.recognise(&p.detail)
-	return m.write(b, e, p, f, &r), known, nil
+	line = m.write(b, e, p, f, &r)
+	p.forget()
+	m.scratch.Put(p)
+	return line, known, nil
 }
 
 // write is the document, in the order in which people read it.

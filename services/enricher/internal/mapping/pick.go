@@ -24,9 +24,21 @@ type picked struct {
 	left   []byte        // room for what is left of details
 }
 
+// maxRoom is how many bytes of room are kept for the next event.
+const maxRoom = 64 << 10
+
+// forget makes p ready for another event. It must not hold the body of this one in memory.
+func (p *picked) forget() {
+	clear(p.plain)
+	clear(p.odd)
+	if cap(p.left) > maxRoom {
+		p.left = nil
+	}
+	*p = picked{plain: p.plain[:0], odd: p.odd[:0], left: p.left[:0]}
+}
+
 // take sorts an event's members.
 func (p *picked) take(e *auth0.Event) {
-	*p = picked{plain: p.plain[:0], odd: p.odd[:0], left: p.left}
 	for i := range e.Fields {
 		p.pick(&e.Fields[i], e.LogID)
 	}
