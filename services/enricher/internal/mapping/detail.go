@@ -139,6 +139,11 @@ func (d *detail) read(key, value []byte) {
 		d.because(value, 2)
 	case "failure_details", "provider_error", "action_error":
 		d.because(value, 1)
+	case "errors":
+		for message := range elements(value) {
+			d.because(message, 0)
+			break
+		}
 	case "failure_reason", "errorMsg", "client_authentication_error", "client_authentoication_error":
 		d.because(value, 0)
 	}
@@ -262,7 +267,7 @@ func areAssessments(value []byte) bool {
 					return false
 				}
 			default:
-				if !plainKey(key) || nested(inner) && !isClient(inner) {
+				if !plainKey(key) || nested(inner) && !isFlat(inner) {
 					return false
 				}
 			}

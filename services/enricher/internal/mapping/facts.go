@@ -12,11 +12,12 @@ type facts struct {
 	writes   map[class][]byte // by what a management call does, where the code is one
 	data     []byte           // its part of auth0.logs.data
 	severity int
+	failure  bool
 }
 
 // newFacts prepares a code.
 func newFacts(code catalogue.Code) *facts {
-	f := &facts{plain: appendFacts(nil, code), severity: code.Severity}
+	f := &facts{plain: appendFacts(nil, code), severity: code.Severity, failure: code.Outcome == "failure"}
 	if label := classification(code.Filter); label != "" {
 		f.data = appendText([]byte(`"classification":`), label)
 	}

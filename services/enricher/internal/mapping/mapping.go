@@ -136,7 +136,7 @@ func (m *Mapper) event(b []byte, e *auth0.Event, p *picked, f *facts, r *Receipt
 	b = append(b, '"')
 	b = appendMember(b, `"code":`, p.code)
 	b = append(b, f.event(&p.api)...)
-	b = appendMember(b, `"reason":`, p.detail.reason)
+	b = appendMember(b, `"reason":`, p.reason(f))
 	if p.detail.elapsed != nil && string(p.detail.elapsed) != "0" {
 		b = append(append(append(b, `,"duration":`...), p.detail.elapsed...), "000000"...)
 	}
@@ -179,6 +179,14 @@ func (m *Mapper) agent(b []byte, p *picked) []byte {
 		}
 	}
 	return append(b, '}')
+}
+
+// reason is why something failed; where details do not say so, the description does.
+func (p *picked) reason(f *facts) []byte {
+	if p.detail.reason == nil && f.failure {
+		return plainText(p.description)
+	}
+	return p.detail.reason
 }
 
 // level is Elastic's rule, error where the event tells an error, and warning where the code deserves a look by itself.

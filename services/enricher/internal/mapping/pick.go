@@ -136,7 +136,7 @@ func (p *picked) rest(f *auth0.Field) {
 	switch {
 	case !plainKey(f.Key), string(f.Value) == `""`:
 		p.odd = append(p.odd, *f)
-	case string(f.Key) == "$event_schema" && isClient(f.Value), !nested(f.Value):
+	case string(f.Key) == "$event_schema" && isFlat(f.Value), !nested(f.Value):
 		p.plain = append(p.plain, *f)
 	default:
 		p.keep(f)
@@ -199,7 +199,13 @@ func (p *picked) client(f *auth0.Field) {
 		p.odd = append(p.odd, *f)
 		return
 	}
-	p.typed(f, isClient(f.Value))
+	fits := f.Value[0] == '{'
+	for key, value := range members(f.Value) {
+		if string(key) != "env" || value[0] != '{' { // env is free, and not indexed
+			fits = fits && plainKey(key) && !nested(value)
+		}
+	}
+	p.typed(f, fits)
 }
 
 // flattens reports whether a value can go into a flattened field as it is.
@@ -209,14 +215,13 @@ func flattens(value []byte) bool {
 	return value[0] == '{' && s.fits()
 }
 
-// isClient reports whether a value is an object with plain keys and values, as an SDK describes itself; what its `env`
-// holds is free and not indexed.
-func isClient(value []byte) bool {
+// isFlat reports whether a value is an object with plain keys and values.
+func isFlat(value []byte) bool {
 	if value[0] != '{' {
 		return false
 	}
 	for key, inner := range members(value) {
-		if !plainKey(key) || nested(inner) && (string(key) != "env" || !isClient(inner)) {
+		if !plainKey(key) || nested(inner) {
 			return false
 		}
 	}
