@@ -13,10 +13,15 @@ func eventsOf(parts []part) []*tracked {
 		if p.Fragment == "" {
 			events = append(events, p.events()...)
 		} else if i == 0 || parts[i-1].Fragment == "" || parts[i-1].First != p.First {
-			events = append(events, &tracked{Item: p.First, State: stateWaiting, Why: p.Fragment, key: p.key()})
+			events = append(events, p.piece())
 		}
 	}
 	return events
+}
+
+// piece is the one event that a part holds a piece of.
+func (p *part) piece() *tracked {
+	return &tracked{Item: p.First, State: stateWaiting, Why: p.Fragment, key: p.key()}
 }
 
 // events are those of one part.
