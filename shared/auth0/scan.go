@@ -40,9 +40,9 @@ func special(w uint64) uint64 {
 	return ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*0x20)&^w) & highs
 }
 
-// plainRun returns the place of the first byte from at that is special in a JSON string; len(b) when there is none.
-// Strings are most of an event, so it looks at eight bytes at a time.
-func plainRun(b []byte, at int) int {
+// PlainRun returns the place of the first byte from at that is special in a JSON string, a quote, a backslash or a control
+// character; len(b) when there is none. Strings are most of an event, so it looks at eight bytes at a time.
+func PlainRun(b []byte, at int) int {
 	for ; at+8 <= len(b); at += 8 {
 		if marks := special(binary.LittleEndian.Uint64(b[at:])); marks != 0 {
 			return at + bits.TrailingZeros64(marks)/8
@@ -56,7 +56,7 @@ func plainRun(b []byte, at int) int {
 
 // skipString returns the place behind the string that begins at at.
 func skipString(b []byte, at int) (end int, ok bool) {
-	for i := plainRun(b, at+1); i < len(b); i = plainRun(b, i+1) {
+	for i := PlainRun(b, at+1); i < len(b); i = PlainRun(b, i+1) {
 		switch b[i] {
 		case '\\':
 			i++
@@ -229,7 +229,7 @@ func checkArray(b []byte, at, depth int) (int, error) {
 
 // checkString returns the place behind the string at at, or why it is none.
 func checkString(b []byte, at int) (int, error) {
-	for i := plainRun(b, at+1); i < len(b); i = plainRun(b, i+1) {
+	for i := PlainRun(b, at+1); i < len(b); i = PlainRun(b, i+1) {
 		switch c := b[i]; {
 		case c == '"':
 			return i + 1, nil

@@ -2,9 +2,9 @@ package mapping
 
 import (
 	"bytes"
-	"encoding/binary"
 	"iter"
-	"math/bits"
+
+	"github.com/sluicelog/sluice/shared/auth0"
 )
 
 // Everything here reads JSON that auth0.Parse has already found valid, so nothing can end early.
@@ -68,32 +68,10 @@ func skipSpace(b []byte, at int) int {
 	return at
 }
 
-const (
-	ones  = 0x0101010101010101
-	highs = 0x8080808080808080
-)
-
-// plainRun returns the place of the first quote, backslash or control character from at; len(b) when there is none.
-// Strings are most of an event, so it looks at eight bytes at a time.
-func plainRun(b []byte, at int) int {
-	for ; at+8 <= len(b); at += 8 {
-		w := binary.LittleEndian.Uint64(b[at:])
-		quote, slash := w^(ones*'"'), w^(ones*'\\')
-		// Only the lowest mark is exact; those above it may be false.
-		if marks := ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*0x20)&^w) & highs; marks != 0 {
-			return at + bits.TrailingZeros64(marks)/8
-		}
-	}
-	for at < len(b) && b[at] >= 0x20 && b[at] != '"' && b[at] != '\\' {
-		at++
-	}
-	return at
-}
-
 // stringEnd returns the place behind the string that begins at at.
 func stringEnd(b []byte, at int) int {
-	for at = plainRun(b, at+1); at < len(b) && b[at] == '\\'; {
-		at = plainRun(b, at+2)
+	for at = auth0.PlainRun(b, at+1); at < len(b) && b[at] == '\\'; {
+		at = auth0.PlainRun(b, at+2)
 	}
 	return min(at+1, len(b))
 }

@@ -101,7 +101,7 @@ const hexDigits = "0123456789abcdef"
 func appendQuoted(b, s []byte) []byte {
 	b = append(b, '"')
 	for len(s) > 0 {
-		run := plainRun(s, 0)
+		run := auth0.PlainRun(s, 0)
 		b = append(b, s[:run]...)
 		if run == len(s) {
 			break
