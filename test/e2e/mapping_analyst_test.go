@@ -84,7 +84,7 @@ func questions() []question {
 			return slices.Contains(scopes, any("delete:users"))
 		}},
 		// Who did something to a user.
-		{text: `user.target.id:"` + alice + `"`, only: "fapi sapi.user-block-delete sapi.user-factor-delete sapi.user-update sapi.user-update-email ublkdu.api"},
+		{text: `user.target.id:"` + alice + `"`, only: "fapi sapi.password-ticket sapi.user-block-delete sapi.user-factor-delete sapi.user-update sapi.user-update-email ublkdu.api"},
 		{text: `user.target.id:"` + lopez + `" AND event.type:deletion`, only: "sapi.user-delete"},
 		{text: `event.category:iam AND event.type:(creation OR deletion) AND event.type:user AND event.code:sapi`, only: "sapi.tenant-member-delete sapi.user-create sapi.user-create-masked sapi.user-delete sapi.user-block-delete sapi.user-factor-delete"},
 		// Attacks and protections.

@@ -49,26 +49,29 @@ func (a *api) recognise(d *detail) (c call) {
 	if len(d.request) == 0 || d.request[0] != '{' {
 		return c
 	}
-	var body, auth []byte
+	var body, auth, path []byte
 	for key, value := range members(d.request) {
 		switch string(key) {
 		case "method":
 			d.method = plainText(value)
 		case "path":
-			d.path = plainText(value)
+			path, d.path = value, plainText(value)
 		case "body":
 			body = value
 		case "auth":
 			auth = value
 		}
 	}
-	path, ok := managementPath(unquoted(d.path))
+	if path == nil {
+		path = d.path
+	}
+	rest, ok := managementPath(decoded(path))
 	verb := strings.ToUpper(string(unquoted(d.method)))
 	if !ok || verb == "" || strings.Trim(verb, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
 		return c
 	}
 	c.actor = actor(member(auth, "user"))
-	a.locate(&c, verb, path)
+	a.locate(&c, verb, rest)
 	answer := member(d.response, "body")
 	if c.id == nil {
 		c.id = idIn(answer, c.kind)
@@ -81,25 +84,25 @@ func (a *api) recognise(d *detail) (c call) {
 const registration = "/oidc/register"
 
 // managementPath is what follows the version in a path of the Management API.
-func managementPath(path []byte) (rest []byte, ok bool) {
-	if string(path) == registration {
+func managementPath(path string) (rest string, ok bool) {
+	if path == registration {
 		return path[1:], true
 	}
 	for _, prefix := range [...]string{"/api/v2/", "/v2/"} {
-		if rest, ok = bytes.CutPrefix(path, []byte(prefix)); ok && len(rest) > 0 {
-			rest, _, _ = bytes.Cut(rest, []byte{'?'})
-			return rest, true
+		if rest, ok = strings.CutPrefix(path, prefix); ok && rest != "" {
+			rest, _, _ = strings.Cut(rest, "?")
+			return rest, len(rest) <= maxCopy
 		}
 	}
-	return nil, false
+	return "", false
 }
 
 // locate finds what a path acts upon: the words before the first id say what kind of thing, the id says which one.
-func (a *api) locate(c *call, verb string, path []byte) {
+func (a *api) locate(c *call, verb, path string) {
 	operation := make([]byte, 0, len(verb)+len(path)+8)
 	operation = append(append(append(operation, '"'), verb...), ' ')
 	category, about, last := "configuration", "", ""
-	for segment := range strings.SplitSeq(string(path), "/") {
+	for segment := range strings.SplitSeq(path, "/") {
 		if segment == "" {
 			continue
 		}
@@ -145,10 +148,13 @@ func plainWord(segment string) bool {
 	return len(segment) <= 40 && strings.Trim(segment, "abcdefghijklmnopqrstuvwxyz-_") == ""
 }
 
-// idText is an id in a path, which is URL-encoded there, as JSON.
+// idText is an id in a path, which is URL-encoded there, as JSON; nil when it is hidden.
 func idText(segment string) []byte {
 	if plain, err := url.PathUnescape(segment); err == nil {
 		segment = plain
+	}
+	if hiding([]byte(segment)) == flagPIIMasked {
+		return nil
 	}
 	return appendValid(nil, segment)
 }
@@ -168,7 +174,7 @@ func idIn(answer []byte, kind string) []byte {
 // actor is who called. The token's user is an object, or only a text.
 func actor(user []byte) (who person) {
 	if isText(user) {
-		who.id = plainText(user)
+		who.id = visible(user)
 		return who
 	}
 	for key, value := range members(user) {
@@ -190,20 +196,29 @@ func (c *call) people(verb string, body, answer []byte) {
 	case "tenants/members", "user-blocks":
 		c.target.id = c.id
 	case "users":
-		c.target = named(answer)
-		if c.target.none() {
-			c.target = named(body)
+		c.target.id, c.roles = c.id, texts(member(body, "roles"))
+		if below := bytes.Count(c.operation, []byte{'/'}); below <= 2 { // else the body is about something of the user's
+			c.person(verb, body, answer)
 		}
-		c.target.id = c.id
-		if verb == "PATCH" {
-			c.changes = named(body)
-			c.changes.id = nil
-		}
-		c.roles = texts(member(body, "roles"))
 	case "roles":
 		c.target.id = texts(member(body, "users"))
 	case "organizations":
-		c.target.id = texts(member(body, "members"))
+		c.target.id, c.roles = texts(member(body, "members")), texts(member(body, "roles"))
+		c.target.email = visible(member(member(body, "invitee"), "email"))
+	default: // tickets and jobs name their user in the body
+		c.target.id = visible(member(body, "user_id"))
+	}
+}
+
+// person notes what a call says of the user in its path, and what it changed.
+func (c *call) person(verb string, body, answer []byte) {
+	id := c.target.id
+	if c.target = named(answer); c.target.none() {
+		c.target = named(body)
+	}
+	c.target.id = id
+	if verb == "PATCH" {
+		c.changes = named(body)
 	}
 }
 

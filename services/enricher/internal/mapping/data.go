@@ -19,19 +19,26 @@ func (p *picked) web(b []byte) []byte {
 		b = append(b, '}')
 	}
 	query := plainText(member(d.request, "query"))
-	if d.path != nil || query != nil || d.url != nil {
+	original := d.url
+	if original == nil {
+		original = d.origin
+	}
+	if d.path != nil || query != nil || original != nil {
 		b = append(b, `,"url":{`...)
 		start := len(b)
 		b = appendFirst(b, start, `"path":`, d.path)
 		b = appendFirst(b, start, `"query":`, query)
-		b = appendFirst(b, start, `"original":`, d.url)
+		b = appendFirst(b, start, `"original":`, original)
 		b = append(b, '}')
 	}
 	return appendSome(b, `,"error":{`, labelled{`"code":`, d.errorCode})
 }
 
-// whole3 is a status code: three digits.
+// whole3 is a status code: three digits, as a number or as a text.
 func whole3(value []byte) []byte {
+	if len(value) == 5 && value[0] == '"' {
+		value = unquoted(value)
+	}
 	if len(value) == 3 && value[0] >= '1' && value[0] <= '9' {
 		return whole(value, 3)
 	}

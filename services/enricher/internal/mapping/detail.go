@@ -17,14 +17,14 @@ type detail struct {
 
 	sessionID, risk, initiated, completed, elapsed, logins []byte // moved
 
-	request, response, body []byte
-	method, path, url       []byte
-	reason, errorCode       []byte
-	reasonRank, codeRank    int
-	confidence, assessments []byte
-	refreshSession          []byte
-	failed                  bool
-	moved                   int
+	request, response, body   []byte
+	method, path, url, origin []byte
+	reason, errorCode         []byte
+	reasonRank, codeRank      int
+	confidence, assessments   []byte
+	refreshSession            []byte
+	failed                    bool
+	moved                     int
 }
 
 // details takes the member details apart, in one pass over it where nothing in it is odd.
@@ -114,7 +114,7 @@ func (d *detail) move(key, value []byte) bool {
 }
 
 // read notes a member that a field is made of.
-func (d *detail) read(key, value []byte) {
+func (d *detail) read(key, value []byte) { //nolint:funlen // one case per member that Auth0 publishes
 	switch string(key) {
 	case "request":
 		d.request = value
@@ -126,8 +126,10 @@ func (d *detail) read(key, value []byte) {
 		d.method = plainText(value)
 	case "path":
 		d.path = plainText(value)
-	case "originUrl", "originalUrl":
+	case "originalUrl":
 		d.url = plainText(value)
+	case "originUrl":
+		d.origin = plainText(value)
 	case "confidence":
 		d.confidence = plainText(value)
 	case "assessments":
@@ -135,36 +137,36 @@ func (d *detail) read(key, value []byte) {
 	case "refresh_token":
 		d.refreshSession = plainText(member(value, "session_id"))
 	case "error":
-		d.failed = d.failed || !empty(value)
+		d.failed = d.failed || !empty(value) && string(value) != "false" && string(value) != "0"
+		d.because(value, 9)
+	case "failure_details":
+		d.because(value, 8)
+	case "provider_error":
+		d.because(value, 7)
+	case "action_error":
+		d.because(value, 6)
+	case "failure_reason":
+		d.because(value, 5)
+	case "errorMsg":
+		d.because(value, 4)
+	case "client_authentication_error":
+		d.because(value, 3)
+	case "client_authentoication_error": // spelt so by Auth0
 		d.because(value, 2)
-	case "failure_details", "provider_error", "action_error":
-		d.because(value, 1)
 	case "errors":
 		for message := range elements(value) {
-			d.because(message, 0)
+			d.because(message, 1)
 			break
 		}
-	case "failure_reason", "errorMsg", "client_authentication_error", "client_authentoication_error":
-		d.because(value, 0)
 	}
 }
 
-// because notes why something failed; the best source wins, whatever their order.
+// because notes why something failed. The best source wins, whatever their order: each has a rank of its own.
 func (d *detail) because(value []byte, rank int) {
 	message, code := plainText(value), []byte(nil)
 	if value[0] == '{' {
-		for key, inner := range members(value) {
-			switch string(key) {
-			case "message", "detail":
-				message = plainText(inner)
-			case "oauthError", "code", "errorCode":
-				code = plainText(inner)
-			case "title", "reason":
-				if message == nil {
-					message = plainText(inner)
-				}
-			}
-		}
+		message = firstText(value, "message", "detail", "reason", "title")
+		code = firstText(value, "oauthError", "code", "errorCode")
 	}
 	if message != nil && (d.reason == nil || rank > d.reasonRank) {
 		d.reason, d.reasonRank = message, rank
@@ -172,6 +174,16 @@ func (d *detail) because(value []byte, rank int) {
 	if code != nil && (d.errorCode == nil || rank > d.codeRank) {
 		d.errorCode, d.codeRank = code, rank
 	}
+}
+
+// firstText is the first text that an object has under some keys, in the order of the keys.
+func firstText(object []byte, keys ...string) []byte {
+	for _, key := range keys {
+		if value := plainText(member(object, key)); value != nil {
+			return value
+		}
+	}
+	return nil
 }
 
 // maxCopy is how long a text may be to be repeated in a field of its own: what is longer is not indexed anyway.
@@ -257,7 +269,7 @@ func areAssessments(value []byte) bool {
 		return false
 	}
 	for name, assessor := range members(value) {
-		if !plainKey(name) || assessor[0] != '{' {
+		if assessor[0] != '{' || !isAssessor(name) { // a new one stays in details, where it can be searched
 			return false
 		}
 		for key, inner := range members(assessor) {
@@ -266,12 +278,25 @@ func areAssessments(value []byte) bool {
 				if !isText(inner) {
 					return false
 				}
+			case "details":
+				if !isFlat(inner) {
+					return false
+				}
 			default:
-				if !plainKey(key) || nested(inner) && !isFlat(inner) {
+				if !plainKey(key) || nested(inner) {
 					return false
 				}
 			}
 		}
 	}
 	return true
+}
+
+// isAssessor reports whether the index template has fields for an assessor.
+func isAssessor(name []byte) bool {
+	switch string(name) {
+	case "NewDevice", "ImpossibleTravel", "UntrustedIP", "PhoneNumber":
+		return true
+	}
+	return false
 }

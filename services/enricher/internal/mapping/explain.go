@@ -91,7 +91,7 @@ func (x *explainer) origins() (all []Origin) {
 // origin explains one field by its own row, by the row of the flattened field that it is in, or as a member of data.
 func (x *explainer) origin(name string) Origin {
 	if f, ok := x.fields[name]; ok {
-		return Origin{Field: name, Type: f.Type, From: x.source(f.From), Rule: f.Rule}
+		return Origin{Field: name, Type: f.Type, From: x.same(f.From, x.leaves[name]), Rule: f.Rule}
 	}
 	const data = "auth0.logs.data."
 	if path, ok := strings.CutPrefix(name, data); ok {
@@ -105,6 +105,20 @@ func (x *explainer) origin(name string) Origin {
 		return Origin{Field: name, From: x.source([]string{"details.riskAssessment." + path, "details." + path}), Rule: "stored, not searchable"}
 	}
 	return Origin{Field: name, Rule: "stored, not searchable"}
+}
+
+// same is the first of some paths at which the event has a value, or else the first at which it has something.
+func (x *explainer) same(paths []string, value any) string {
+	first := x.source(paths)
+	if strings.HasSuffix(first, ".path") { // read out of it, so never equal to it
+		return first
+	}
+	for _, path := range paths {
+		if text, ok := value.(string); ok && text != "" && at(x.data, strings.Split(path, ".")...) == any(text) {
+			return path
+		}
+	}
+	return first
 }
 
 // source is the first of some paths at which the event has something.

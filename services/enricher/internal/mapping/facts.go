@@ -43,7 +43,11 @@ func (m *Mapper) lookup(code []byte) (f *facts, known bool) {
 	if f, known = m.facts[string(unquoted(code))]; known {
 		return f, true
 	}
-	return newFacts(m.codes.Unknown(decoded(code))), false
+	id := decoded(code) // a code may be written with escapes
+	if f, known = m.facts[id]; known {
+		return f, true
+	}
+	return newFacts(m.codes.Unknown(id)), false
 }
 
 // appendFacts writes what a code says, each member with a comma before it.

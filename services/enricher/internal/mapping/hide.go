@@ -5,7 +5,7 @@ import "bytes"
 // hiding reports how a log stream hides personal data in a text, zero when it does not. Auth0 replaces a value by
 // asterisks, in whole or in part, or by its xxHash in hexadecimal digits.
 func hiding(text []byte) flag {
-	if bytes.Contains(text, []byte("***")) || len(text) > 0 && len(bytes.Trim(text, "*")) == 0 {
+	if bytes.Contains(text, []byte("**")) || len(text) > 0 && len(bytes.Trim(text, "*")) == 0 {
 		return flagPIIMasked
 	}
 	if isHash(text) {

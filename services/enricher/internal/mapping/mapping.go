@@ -160,7 +160,7 @@ func (m *Mapper) source(b []byte, p *picked) []byte {
 		}
 	}
 	kind := "ipv4"
-	if p.addr.Is6() {
+	if p.addr.Unmap().Is6() {
 		kind = "ipv6"
 	}
 	return append(append(append(b, `},"network":{"type":"`...), kind...), `"}`...)

@@ -25,14 +25,18 @@ type picked struct {
 }
 
 // maxRoom is how many bytes of room are kept for the next event.
-const maxRoom = 64 << 10
+const (
+	maxRoom    = 64 << 10
+	maxMembers = 1024 // and how many members
+)
 
 // forget makes p ready for another event. It must not hold the body of this one in memory.
 func (p *picked) forget() {
 	clear(p.plain)
 	clear(p.odd)
-	if cap(p.left) > maxRoom {
-		p.left = nil
+	if cap(p.left) > maxRoom || cap(p.plain) > maxMembers || cap(p.odd) > maxMembers {
+		*p = picked{}
+		return
 	}
 	*p = picked{plain: p.plain[:0], odd: p.odd[:0], left: p.left[:0]}
 }
@@ -60,7 +64,7 @@ func (p *picked) pick(f *auth0.Field, logID string) { //nolint:funlen // one lin
 	case "description":
 		p.set(&p.description, f, isText(f.Value))
 	case "ip":
-		p.set(&p.ip, f, isText(f.Value) && p.address(f.Value))
+		p.set(&p.ip, f, p.ip == nil && isText(f.Value) && p.address(f.Value))
 	case "user_agent":
 		p.set(&p.userAgent, f, isText(f.Value))
 	case "user_id":
@@ -80,7 +84,7 @@ func (p *picked) pick(f *auth0.Field, logID string) { //nolint:funlen // one lin
 	case "client_ip":
 		p.typed(f, isText(f.Value) && parsable(f.Value))
 	case "is_mobile", "isMobile":
-		p.typed(f, string(f.Value) == "true" || string(f.Value) == "false")
+		p.typed(f, isBoolean(f.Value))
 	case "auth0_client":
 		p.client(f)
 	case "body", "query": // what `details` has in all events but those about verification mails
@@ -90,6 +94,15 @@ func (p *picked) pick(f *auth0.Field, logID string) { //nolint:funlen // one lin
 	default:
 		p.rest(f)
 	}
+}
+
+// isBoolean reports whether a value is true or false, as a word or as a text: Elasticsearch takes both.
+func isBoolean(value []byte) bool {
+	switch string(value) {
+	case "true", "false", `"true"`, `"false"`:
+		return true
+	}
+	return false
 }
 
 // isText reports whether a value is a string that says something.
@@ -157,25 +170,40 @@ func (p *picked) name(f *auth0.Field) {
 	p.plain = append(p.plain, *f)
 }
 
-// pair takes the two texts of an object which is to hold nothing else; any other form is kept beside.
+// pair takes two texts out of an object; whatever else it holds is kept beside.
 func (p *picked) pair(f *auth0.Field, firstKey string, first *[]byte, secondKey string, second *[]byte) {
-	var a, b []byte
-	clean := f.Value[0] == '{' && *first == nil && *second == nil
-	for key, value := range members(f.Value) {
-		switch {
-		case string(key) == firstKey && a == nil && isText(value):
-			a = value
-		case string(key) == secondKey && b == nil && isText(value):
-			b = value
-		default:
-			clean = false
-		}
-	}
-	if !clean || a == nil && b == nil {
+	if f.Value[0] != '{' || *first != nil || *second != nil {
 		p.keep(f)
 		return
 	}
-	*first, *second = a, b
+	rest := []byte(nil)
+	for key, value := range members(f.Value) {
+		switch {
+		case string(key) == firstKey && *first == nil && isText(value):
+			*first = value
+		case string(key) == secondKey && *second == nil && isText(value):
+			*second = value
+		default:
+			if rest == nil {
+				rest = []byte{'{'}
+			}
+			if !empty(value) {
+				p.flags |= flagMembersAside
+			}
+			rest = appendKeyed(rest, key, value)
+		}
+	}
+	if rest != nil || *first == nil && *second == nil { // else nothing is left of it
+		p.odd = append(p.odd, auth0.Field{Key: f.Key, Value: closed(rest)})
+	}
+}
+
+// closed ends an object that is being written; nil is an empty one.
+func closed(object []byte) []byte {
+	if object == nil {
+		return []byte("{}")
+	}
+	return append(object, '}')
 }
 
 // address notes an IP address that Elasticsearch takes.

@@ -147,7 +147,7 @@ func (r *rebuilder) aside() {
 	for key, value := range odd {
 		kept, cut := r.data[key].(object)
 		rest, ok := value.(object)
-		if key == "details" && cut && ok {
+		if cut && ok { // a part of it has fields of its own
 			merge(kept, rest)
 			continue
 		}
