@@ -54,8 +54,14 @@ type splitter struct {
 	counted int
 	broken  int
 	budget  int
+	looked  int // bytes looked at for elements that do not close: what broken ones cost beyond one pass
 	stopped bool
 	yield   func(Element) bool
+}
+
+func (s *splitter) spend(looked int) {
+	s.looked += looked
+	s.budget -= looked
 }
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
@@ -220,13 +226,14 @@ func (s *splitter) element(body []byte, at int) (end int, ok bool) {
 		if end, ok = skipValue(body[:at+window], at); ok {
 			return end, true
 		}
+		s.looked += end - at
 		if s.resync(at, at+window) < at+window {
 			return at, false
 		}
 	}
 	end, ok = skipValue(body, at)
 	if !ok {
-		s.budget -= end - at
+		s.spend(end - at)
 	}
 	return end, ok
 }
@@ -254,13 +261,13 @@ func (s *splitter) resync(at, to int) int {
 			return to
 		}
 		next += from
-		s.budget -= next - from + 1
+		s.spend(next - from + 1)
 		from = next + 1
 		if !looksLikeElement(s.body[next:to]) {
 			continue
 		}
 		end, ok := skipValue(s.body[:to], next)
-		s.budget -= end - next
+		s.spend(end - next)
 		if ok && valid(s.body[next:end]) == nil {
 			return next
 		}

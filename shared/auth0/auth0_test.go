@@ -118,23 +118,6 @@ func TestABrokenFirstLineCostsOnlyItself(t *testing.T) {
 	}
 }
 
-func TestElementsThatNeverCloseCostBoundedTime(t *testing.T) {
-	var body strings.Builder
-	body.WriteByte('[')
-	for i := range 1100 {
-		body.WriteString(`{"x":{"y":1,` + event(i) + "," + strings.Repeat(" ", 28<<10))
-	}
-	body.WriteString(event(9999) + "]")
-	begin := time.Now()
-	ids, broken := collect(body.String())
-	if took := time.Since(begin); took > 10*time.Second {
-		t.Fatalf("%d MB took %v", body.Len()>>20, took)
-	}
-	if len(ids) < auth0.MaxBroken-1 || len(broken) < auth0.MaxBroken {
-		t.Fatalf("%d events and %d broken pieces came out", len(ids), len(broken))
-	}
-}
-
 func TestABrokenEventOverManyLinesIsOneElement(t *testing.T) {
 	var pretty bytes.Buffer
 	if err := json.Indent(&pretty, []byte(event(1)), "", "  "); err != nil {
