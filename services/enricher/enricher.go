@@ -126,7 +126,10 @@ func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *s
 	group.Add("stream", nil, conn.Drain)
 	group.Add("directory", directory.Run, nil)
 	group.Add("geoip", places.Run, nil)
-	group.Add("janitor", conn.NewJanitor(stream.Deliveries, cfg.ReplayMargin).Run, nil)
+	janitor := conn.NewJanitor(stream.Deliveries, cfg.ReplayMargin)
+	janitor.Attach(inbox)
+	tel.Metrics.MustRegister(janitor.Collector())
+	group.Add("janitor", janitor.Run, nil)
 	w := &worker{enricher: e, filled: directory.AwaitFilled}
 	pool := stream.NewPool(inbox, cfg.Workers, stream.Want{Count: 1, Bytes: 1}, w.handle)
 	group.Add("workers", pool.Run, pool.Stop)

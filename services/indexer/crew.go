@@ -22,6 +22,7 @@ type gear struct {
 	target    target
 	directory *endpoint.Directory
 	writer    *bulk.Writer
+	janitor   *stream.Janitor
 	tel       *telemetry.Telemetry
 }
 
@@ -118,6 +119,7 @@ func (c *crew) start(ctx context.Context, name string, inbox *stream.Inbox) {
 	}
 	c.pools[name], c.boxes[name] = pool, inbox
 	delete(c.stuck, name)
+	c.janitor.Attach(inbox)
 	c.wg.Go(func() { _ = pool.Run(ctx) }) // never fails
 	c.tel.Log.LogAttrs(ctx, slog.LevelInfo, "indexing", slog.String("namespace", name))
 }

@@ -107,15 +107,17 @@ func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *s
 	writer := bulk.New(bulk.Parts{
 		Cluster: target, Letters: deadletter.Open(conn), MaxLetter: conn.MaxPayload() - headerRoom, Metrics: metrics, Log: tel.Log, Timeout: cfg.BulkTimeout,
 	})
-	crew := newCrew(gear{cfg: cfg, conn: conn, target: target, directory: directory, writer: writer, tel: tel})
+	janitor := conn.NewJanitor(stream.Documents, cfg.ReplayMargin)
+	crew := newCrew(gear{cfg: cfg, conn: conn, target: target, directory: directory, writer: writer, janitor: janitor, tel: tel})
 	tel.Check("stream", conn.Ready)
 	tel.Check("elasticsearch", cluster.Ready)
 	tel.Check("namespaces", crew.ready)
 	tel.Metrics.MustRegister((&age{conn: conn, directory: directory, held: crew.held}).collector()) //nolint:contextcheck // a scrape has no context
+	tel.Metrics.MustRegister(janitor.Collector())
 	group := &lifecycle.Group{}
 	group.Add("stream", nil, conn.Drain)
 	group.Add("directory", directory.Run, nil)
-	group.Add("janitor", conn.NewJanitor(stream.Documents, cfg.ReplayMargin).Run, nil)
+	group.Add("janitor", janitor.Run, nil)
 	group.Add("namespaces", crew.run, crew.stop)
 	return group, nil
 }

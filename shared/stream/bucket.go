@@ -14,13 +14,23 @@ const (
 	BucketEndpoints = "ENDPOINTS"
 	// BucketStatus holds what receivers saw per endpoint: last use, last refusals.
 	BucketStatus = "ENDPOINT_STATUS"
+	// BucketVerdicts counts which messages were finished, so that nothing else is ever purged.
+	BucketVerdicts = "VERDICTS"
+	// BucketLosses names the messages that were lost before anybody had finished them.
+	BucketLosses = "LOSSES"
 
 	bucketMaxBytes = 64 << 20
 )
 
+// buckets lists what Setup makes.
+func buckets() []string {
+	return []string{BucketEndpoints, BucketStatus, BucketVerdicts, BucketLosses}
+}
+
 // Bucket is a key-value bucket. It is safe for concurrent use.
 type Bucket struct {
 	kv   jetstream.KeyValue
+	js   jetstream.JetStream
 	name string
 	back *bell
 }
@@ -70,7 +80,7 @@ func (c *Conn) Bucket(ctx context.Context, name string) (*Bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening bucket %s (was `sluice setup` run?): %w", name, classify(err))
 	}
-	return &Bucket{kv: kv, name: name, back: c.back}, nil
+	return &Bucket{kv: kv, js: c.js, name: name, back: c.back}, nil
 }
 
 // Get returns a key's entry; ErrNotFound when there is none.
@@ -102,6 +112,29 @@ func (b *Bucket) Put(ctx context.Context, key string, value []byte) error {
 func (b *Bucket) Update(ctx context.Context, e Entry) error {
 	if _, err := b.kv.Update(ctx, e.Key, e.Value, e.Revision); err != nil {
 		return fmt.Errorf("updating %s in bucket %s: %w", e.Key, b.name, classify(err))
+	}
+	return nil
+}
+
+// swap replaces the value of the given revision, 0 for a key that is not there, and returns the new revision; ErrExists
+// when somebody was faster.
+func (b *Bucket) swap(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	next, err := b.kv.Update(ctx, key, value, revision)
+	if err != nil {
+		return 0, fmt.Errorf("updating %s in bucket %s: %w", key, b.name, classify(err))
+	}
+	return next, nil
+}
+
+// drop removes exactly the revision of an entry, and nothing when there is a newer one. Unlike Delete it leaves no mark
+// behind, so keys that are never used again cost nothing.
+func (b *Bucket) drop(ctx context.Context, e Entry) error {
+	s, err := b.js.Stream(ctx, "KV_"+b.name)
+	if err == nil {
+		err = s.Purge(ctx, jetstream.WithPurgeSubject("$KV."+b.name+"."+e.Key), jetstream.WithPurgeSequence(e.Revision+1))
+	}
+	if err != nil {
+		return fmt.Errorf("dropping %s from bucket %s: %w", e.Key, b.name, classify(err))
 	}
 	return nil
 }

@@ -25,8 +25,8 @@ type Message struct {
 	Sequence  uint64 // in its stream
 	Delivered int    // how often it was handed out, this time included
 	Stored    time.Time
-	pending   uint64 // messages behind it when it was handed out
-	raw       jetstream.Msg
+	pending   uint64        // messages behind it when it was handed out
+	raw       jetstream.Msg // nil at a second look: the server has forgotten about it
 	inbox     *Inbox
 }
 
@@ -34,13 +34,16 @@ type Message struct {
 // that a worker may take its time and a crash is noticed within AckWait. It is safe for concurrent use.
 type Inbox struct {
 	consumer jetstream.Consumer
-	name     string
+	durable  string // the consumer's name
+	name     string // the same with its stream, for people
+	tally    *tally // nil where the consumer is not required
 	log      *slog.Logger
 	budget   int // bytes that may be held at once
 	floor    int // the server's largest message: a request for less could never be answered
 
 	mu      sync.Mutex
 	held    map[*Message]struct{} // handed out by the server, no verdict yet
+	again   map[uint64]struct{}   // sequences among held that get a second look
 	queue   []*Message            // the part of held that no worker has taken
 	bytes   int                   // size of held
 	arrived chan struct{}         // closed and replaced when queue grows
@@ -55,10 +58,15 @@ func (c *Conn) Inbox(ctx context.Context, stream, consumer string, budget int) (
 	if err != nil {
 		return nil, fmt.Errorf("opening consumer %s of %s (was `sluice setup` run?): %w", consumer, stream, classify(err))
 	}
+	counted, err := c.openTally(ctx, stream, consumer)
+	if err != nil {
+		return nil, err
+	}
 	floor := c.MaxPayload() + 64<<10
 	return &Inbox{
-		consumer: cons, name: stream + "/" + consumer, log: c.log, budget: max(budget, 2*floor), floor: floor,
-		held: map[*Message]struct{}{}, arrived: make(chan struct{}), freed: make(chan struct{}, 1),
+		consumer: cons, durable: consumer, name: stream + "/" + consumer, tally: counted, log: c.log,
+		budget: max(budget, 2*floor), floor: floor, held: map[*Message]struct{}{}, again: map[uint64]struct{}{},
+		arrived: make(chan struct{}), freed: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -69,6 +77,8 @@ func (in *Inbox) Run(ctx context.Context) error {
 	stopped := make(chan struct{})
 	defer close(stopped)
 	go in.keepAlive(beat, stopped)
+	counted := make(chan struct{})
+	go func() { defer close(counted); in.tally.run(ctx) }()
 	for ctx.Err() == nil {
 		room := in.room()
 		if room < in.floor {
@@ -89,6 +99,8 @@ func (in *Inbox) Run(ctx context.Context) error {
 	}
 	in.giveBack()
 	in.awaitVerdicts(context.WithoutCancel(ctx))
+	<-counted
+	in.tally.finish(ctx)
 	return nil
 }
 
@@ -173,11 +185,33 @@ func (in *Inbox) add(raw jetstream.Msg) {
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.enqueue(m)
+}
+
+// enqueue offers a message to the workers; mu is held.
+func (in *Inbox) enqueue(m *Message) {
 	in.held[m] = struct{}{}
 	in.bytes += m.size()
 	in.queue = append(in.queue, m)
 	close(in.arrived)
 	in.arrived = make(chan struct{})
+}
+
+// recheck gives a message to the workers once more, although the server counts it as finished. It reports false when
+// there is no room for it now.
+func (in *Inbox) recheck(s Stored) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if _, here := in.again[s.Sequence]; here {
+		return true
+	}
+	m := &Message{Subject: s.Subject, Header: s.Header, Data: s.Data, Sequence: s.Sequence, Delivered: 1, Stored: s.Time, inbox: in}
+	if in.closed || in.bytes+m.size() > in.budget {
+		return false
+	}
+	in.again[m.Sequence] = struct{}{}
+	in.enqueue(m)
+	return true
 }
 
 // size is what a message costs in memory, roughly.
@@ -197,12 +231,15 @@ func (in *Inbox) keepAlive(beat *time.Ticker, stopped <-chan struct{}) {
 	}
 }
 
+// snapshot is what is held on the server's behalf.
 func (in *Inbox) snapshot() []*Message {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	all := make([]*Message, 0, len(in.held))
 	for m := range in.held {
-		all = append(all, m)
+		if m.raw != nil {
+			all = append(all, m)
+		}
 	}
 	return all
 }
@@ -223,16 +260,21 @@ func (in *Inbox) giveBack() {
 // Done acknowledges: the message's effect is durable elsewhere. Should the acknowledgement get lost the message comes
 // again, so effects must be repeatable.
 func (m *Message) Done() {
-	if err := m.raw.Ack(); err != nil {
-		m.inbox.log.Debug("acknowledging", "consumer", m.inbox.name, "sequence", m.Sequence, "error", err)
+	m.inbox.tally.add(m.Sequence)
+	if m.raw != nil {
+		if err := m.raw.Ack(); err != nil {
+			m.inbox.log.Debug("acknowledging", "consumer", m.inbox.name, "sequence", m.Sequence, "error", err)
+		}
 	}
 	m.inbox.release(m)
 }
 
-// Retry gives the message back; the server hands it out again after delay.
+// Retry gives the message back; the server hands it out again after delay, the janitor when it still finds no verdict.
 func (m *Message) Retry(delay time.Duration) {
-	if err := m.raw.NakWithDelay(delay); err != nil {
-		m.inbox.log.Debug("giving back", "consumer", m.inbox.name, "sequence", m.Sequence, "error", err)
+	if m.raw != nil {
+		if err := m.raw.NakWithDelay(delay); err != nil {
+			m.inbox.log.Debug("giving back", "consumer", m.inbox.name, "sequence", m.Sequence, "error", err)
+		}
 	}
 	m.inbox.release(m)
 }
@@ -242,6 +284,9 @@ func (in *Inbox) release(m *Message) {
 	if _, ok := in.held[m]; ok {
 		delete(in.held, m)
 		in.bytes -= m.size()
+		if m.raw == nil {
+			delete(in.again, m.Sequence)
+		}
 	}
 	in.mu.Unlock()
 	select {

@@ -5,20 +5,44 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sluicelog/sluice/shared/stream/sequence"
 )
 
-// Janitor makes room in a stream: it purges what every required consumer has acknowledged, but keeps a replay margin.
-// A message that some required consumer has not finished is never purged; when a required consumer is missing nothing is.
+// ErrBlocked says that nothing may be purged before somebody has put the stream's consumers right.
+var ErrBlocked = errors.New("nothing can be purged")
+
+// Janitor makes room in a stream. It purges what is finished, but keeps a replay margin. Finished is what every message
+// has a counted verdict for, and what the consumers have acknowledged: the server skips a message that it cannot read
+// without a word, and its acknowledgements then go on behind it. A message that is missing in the count gets a second
+// look; one that cannot be read is reported as lost, so that it does not hold up the rest for ever. Any number of
+// janitors may run for a stream; one of them acts at a time.
 type Janitor struct {
 	conn   *Conn
 	stream string
 	margin time.Duration
+	holder string
+	lease  *lease
 	marks  []mark
 	holes  int
+	wept   time.Time // when ErrBlocked was last written to the log
+	sighed time.Time // when a second look was last found to have no worker
+	saved  time.Time
+
+	gaps map[uint64]gap
+	head time.Time // when messages were first found missing at the stream's beginning
+	tail time.Time // the same at its end
+	lost []Loss    // of this stream; nil: not read yet
+	old  map[string]aged
+
+	mu      sync.Mutex
+	inboxes map[string]*Inbox // by consumer
+	gauges  gauges
+	samples []sample
 }
 
 // mark remembers up to where everything was finished at a moment.
@@ -27,13 +51,30 @@ type mark struct {
 	floor uint64
 }
 
+// round is what one sweep knows.
+type round struct {
+	now     time.Time
+	state   State
+	book    *book
+	account account
+	floors  floors
+	counted *sequence.Set // every sequence behind the account that has a verdict or is lost
+}
+
 // janitorPeriod is the time between two rounds.
 const janitorPeriod = 5 * time.Second
 
 // NewJanitor returns a janitor for Deliveries or Documents. Finished messages stay for margin, as long as the stream is
 // less than half full.
 func (c *Conn) NewJanitor(stream string, margin time.Duration) *Janitor {
-	return &Janitor{conn: c, stream: stream, margin: margin}
+	return &Janitor{conn: c, stream: stream, margin: margin, holder: newID(), inboxes: map[string]*Inbox{}}
+}
+
+// Attach names an inbox of this process whose workers give second looks to the messages of its consumer.
+func (j *Janitor) Attach(in *Inbox) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.inboxes[in.durable] = in
 }
 
 // Run sweeps until ctx ends.
@@ -43,36 +84,146 @@ func (j *Janitor) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			j.lease.release(ctx)
 			return nil
 		case now := <-tick.C:
-			if err := j.Sweep(ctx, now); err != nil && ctx.Err() == nil {
+			if err := j.Sweep(ctx, now); err != nil && ctx.Err() == nil && !errors.Is(err, ErrBlocked) {
 				j.conn.log.WarnContext(ctx, "making room in the stream", "stream", j.stream, "error", err)
 			}
 		}
 	}
 }
 
-// Sweep does one round as of now.
+// Sweep does one round as of now, unless another janitor has this stream. The error is ErrBlocked when somebody must act
+// before anything can be purged; that is written to the log, too, at most once a minute.
 func (j *Janitor) Sweep(ctx context.Context, now time.Time) error {
+	err := j.sweep(ctx, now)
+	blocked := errors.Is(err, ErrBlocked)
+	j.mu.Lock()
+	j.gauges.blocked = blocked
+	j.mu.Unlock()
+	if blocked && now.Sub(j.wept) >= time.Minute {
+		j.wept = now
+		j.conn.log.ErrorContext(ctx, "no room is made in the stream", "stream", j.stream, "error", err)
+	}
+	return err
+}
+
+func (j *Janitor) sweep(ctx context.Context, now time.Time) error {
 	state, err := j.conn.State(ctx, j.stream)
 	if err != nil {
 		return err
 	}
-	if state.Holes > j.holes {
-		j.conn.log.ErrorContext(ctx, "messages are missing in the middle of the stream: a block of its files is damaged", "stream", j.stream, "missing", state.Holes)
+	j.noteHoles(ctx, state)
+	r := &round{now: now, state: state}
+	if r.book, err = j.conn.openBook(ctx, j.stream); err != nil {
+		return err
 	}
-	j.holes = state.Holes
-	floor, err := j.finished(ctx, state)
+	if r.account, err = r.book.account(ctx); err != nil {
+		return err
+	}
+	j.measure(r)
+	if j.lease == nil {
+		j.lease = &lease{bucket: r.book.bucket, key: j.stream + ".lease", holder: j.holder}
+	}
+	mine, err := j.lease.take(ctx, now)
+	j.lead(mine)
+	if err != nil || !mine {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaseTime*2/3) // whoever takes the lease next shall not meet us
+	defer cancel()
+	required, err := j.conn.required(ctx, j.stream)
 	if err != nil {
 		return err
 	}
-	target := j.target(now, floor, state)
-	if target < state.First {
+	if r.floors, err = j.conn.floors(ctx, j.stream, state.Last, required); err != nil {
+		return err
+	}
+	if err := j.count(ctx, r); err != nil {
+		return err
+	}
+	return j.purge(ctx, r)
+}
+
+// lead notes whether this janitor acts. One that does not has nothing to remember: another one may have acted meanwhile.
+func (j *Janitor) lead(mine bool) {
+	j.mu.Lock()
+	j.gauges.leads = mine
+	j.mu.Unlock()
+	if !mine {
+		j.gaps, j.head, j.tail, j.lost, j.old, j.marks = nil, time.Time{}, time.Time{}, nil, nil, nil
+	}
+}
+
+func (j *Janitor) noteHoles(ctx context.Context, state State) {
+	if state.Holes > j.holes {
+		j.conn.log.ErrorContext(ctx, "messages are missing in the middle of the stream: a block of its files is damaged; those that were not finished are reported as lost",
+			"stream", j.stream, "missing", state.Holes)
+	}
+	j.holes = state.Holes
+}
+
+// count brings the account up to date: as far as every message is finished or lost.
+func (j *Janitor) count(ctx context.Context, r *round) error {
+	known, err := j.knownLosses(ctx, r)
+	if err != nil {
+		return err
+	}
+	counted, leaves, err := r.book.verdicts(ctx, j.conn.log)
+	if err != nil {
+		return err
+	}
+	for _, l := range known {
+		if l.To > r.account.Covered {
+			counted.AddRange(max(l.From, r.account.Covered+1), l.To)
+		}
+	}
+	r.counted = counted
+	before := r.account
+	r.account.Covered = max(before.Covered, min(counted.Prefix(before.Covered), r.state.Last))
+	if err := j.mindGaps(ctx, r); err != nil {
+		return err
+	}
+	r.account.Last = max(r.account.Last, r.state.Last)
+	if err := j.save(ctx, r, before); err != nil {
+		return err
+	}
+	return j.tidy(ctx, r, leaves)
+}
+
+// save stores the account when it says more than before; that the stream has grown can wait.
+func (j *Janitor) save(ctx context.Context, r *round, before account) error {
+	due := r.now.Sub(j.saved) >= accountPeriod && (r.account.Growth != 0 || r.account.Last != before.Last)
+	if r.account.Covered == before.Covered && r.account.Last >= before.Last && !due {
+		return nil
+	}
+	if err := r.book.save(ctx, &r.account); err != nil {
+		return err
+	}
+	j.saved = r.now
+	return nil
+}
+
+// accountPeriod is how often the measurements are stored while nothing gets finished.
+const accountPeriod = 30 * time.Second
+
+// purge removes what may go. The account that says so is stored already: a sequence that is gone without having been
+// accounted for is a loss.
+func (j *Janitor) purge(ctx context.Context, r *round) error {
+	target := j.target(r.now, min(r.floors.lowest, r.account.Covered), r.state)
+	if target < r.state.First {
 		return nil
 	}
 	s, err := j.conn.js.Stream(ctx, j.stream)
 	if err != nil {
 		return fmt.Errorf("looking at stream %s: %w", j.stream, classify(err))
+	}
+	if last, err := s.GetMsg(ctx, target); err == nil {
+		r.account.PurgedTime = last.Time
+		if err := r.book.save(ctx, &r.account); err != nil {
+			return err
+		}
 	}
 	if err := s.Purge(ctx, jetstream.WithPurgeSequence(target+1)); err != nil {
 		return fmt.Errorf("purging %s up to %d: %w", j.stream, target, classify(err))
@@ -98,76 +249,36 @@ func (j *Janitor) target(now time.Time, floor uint64, state State) uint64 {
 	if state.MaxBytes > 0 && state.Bytes > uint64(state.MaxBytes)/2 {
 		return floor
 	}
-	return target
+	return min(target, floor) // an acknowledgement may have been taken back by a crash
 }
 
-// finished is the sequence up to which every required consumer has acknowledged everything. It relies on acknowledgements
-// alone: how much a consumer has waiting is counted late, so a message that was stored a moment ago may not be in it.
-func (j *Janitor) finished(ctx context.Context, state State) (uint64, error) {
-	required, err := j.required(ctx)
-	if err != nil {
-		return 0, err
-	}
-	s, err := j.conn.js.Stream(ctx, j.stream)
-	if err != nil {
-		return 0, fmt.Errorf("looking at stream %s: %w", j.stream, classify(err))
-	}
-	floor := state.Last
-	for _, name := range required {
-		p, err := j.conn.Progress(ctx, j.stream, name)
-		if err != nil {
-			return 0, err
-		}
-		last, err := s.GetLastMsgForSubject(ctx, subjectOf(name))
-		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound): // nothing to read
-		case err != nil:
-			return 0, fmt.Errorf("looking for the last message on %s of %s: %w", subjectOf(name), j.stream, classify(err))
-		case last.Sequence > p.Done:
-			floor = min(floor, p.Done)
-		}
-	}
-	return floor, nil
+// aged is a revision of the book's and since when it has not changed.
+type aged struct {
+	revision uint64
+	since    time.Time
 }
 
-// subjectOf is what a required consumer reads.
-func subjectOf(consumer string) string {
-	if namespace, ok := strings.CutPrefix(consumer, indexerPrefix); ok {
-		return SubjectDocuments(namespace)
-	}
-	return SubjectDeliveries
-}
+// keepOld is how long a page that says nothing new is kept: a live instance would only write it again.
+const keepOld = time.Minute
 
-// required lists the consumers without whose acknowledgement nothing may go. Messages that nobody would ever read are
-// an error: they wait for somebody to look.
-func (j *Janitor) required(ctx context.Context) ([]string, error) {
-	if j.stream == Deliveries {
-		return []string{Enricher}, nil
-	}
-	names, err := j.conn.Consumers(ctx, j.stream)
-	if err != nil {
-		return nil, err
-	}
-	reads := map[string]bool{}
-	var required []string
-	for _, name := range names {
-		if ns, ok := strings.CutPrefix(name, indexerPrefix); ok {
-			reads[SubjectDocuments(ns)] = true
-			required = append(required, name)
+// tidy removes pages that the account covers, and those of a stream that is no more.
+func (j *Janitor) tidy(ctx context.Context, r *round, leaves []leaf) error {
+	before := j.old
+	j.old = map[string]aged{}
+	for _, l := range leaves {
+		if !l.stale && l.last > r.account.Covered {
+			continue
+		}
+		a, known := before[l.Key]
+		if !known || a.revision != l.Revision {
+			a = aged{l.Revision, r.now}
+		}
+		j.old[l.Key] = a
+		if r.now.Sub(a.since) >= keepOld {
+			if err := r.book.bucket.drop(ctx, l.Entry); err != nil {
+				return err
+			}
 		}
 	}
-	s, err := j.conn.js.Stream(ctx, j.stream)
-	if err != nil {
-		return nil, fmt.Errorf("looking at stream %s: %w", j.stream, classify(err))
-	}
-	info, err := s.Info(ctx, jetstream.WithSubjectFilter(">"))
-	if err != nil {
-		return nil, fmt.Errorf("listing subjects of %s: %w", j.stream, classify(err))
-	}
-	for subject := range info.State.Subjects {
-		if !reads[subject] {
-			return nil, fmt.Errorf("stream %s holds messages on %s that no consumer reads: run `sluice setup`", j.stream, subject)
-		}
-	}
-	return required, nil
+	return nil
 }

@@ -141,6 +141,9 @@ type State struct {
 	Holes                        int // messages missing between First and Last that nobody deleted: lost
 }
 
+// gone is the last sequence that is no longer in the stream, 0 when there is none.
+func (s State) gone() uint64 { return max(s.First, 1) - 1 }
+
 // State returns how full a stream is.
 func (c *Conn) State(ctx context.Context, stream string) (State, error) {
 	s, err := c.js.Stream(ctx, stream)

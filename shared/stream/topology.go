@@ -49,7 +49,7 @@ type Topology struct {
 
 // Total is the room that all streams and buckets together may take.
 func (t Topology) Total() int64 {
-	return int64(t.DeliveriesMaxBytes+t.DocumentsMaxBytes+t.DeadLettersMaxBytes) + 2*bucketMaxBytes
+	return int64(t.DeliveriesMaxBytes+t.DocumentsMaxBytes+t.DeadLettersMaxBytes) + int64(len(buckets()))*bucketMaxBytes
 }
 
 // SubjectDocuments is where the documents of a namespace go.
@@ -88,7 +88,7 @@ func (c *Conn) Setup(ctx context.Context, t Topology) ([]Change, error) {
 		}
 		changes = append(changes, change)
 	}
-	for _, bucket := range []string{BucketEndpoints, BucketStatus} {
+	for _, bucket := range buckets() {
 		change, err := c.ensureBucket(ctx, bucket, t.Replicas)
 		if err != nil {
 			return changes, err

@@ -1,0 +1,65 @@
+package stream
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Loss is a run of messages that the server can no longer read and that nobody had finished.
+type Loss struct {
+	Stream  string    `json:"stream"`
+	From    uint64    `json:"from"`            // first sequence
+	To      uint64    `json:"to"`              // last sequence
+	After   time.Time `json:"after,omitzero"`  // they were stored after this; zero: since the beginning of the stream
+	Before  time.Time `json:"before,omitzero"` // and before this; zero: nothing came after them
+	Noticed time.Time `json:"noticed"`
+}
+
+// Count is how many messages were lost.
+func (l Loss) Count() uint64 { return l.To - l.From + 1 }
+
+// Losses lists what was ever lost, the oldest first.
+func (c *Conn) Losses(ctx context.Context) ([]Loss, error) {
+	return c.losses(ctx, ">")
+}
+
+func (c *Conn) losses(ctx context.Context, pattern string) ([]Loss, error) {
+	bucket, err := c.Bucket(ctx, BucketLosses)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := bucket.All(ctx, pattern)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Loss, 0, len(entries))
+	for _, e := range entries {
+		var l Loss
+		if err := json.Unmarshal(e.Value, &l); err != nil {
+			return all, fmt.Errorf("reading %s from bucket %s: %w", e.Key, BucketLosses, err)
+		}
+		all = append(all, l)
+	}
+	slices.SortFunc(all, func(a, b Loss) int {
+		return cmp.Or(a.Noticed.Compare(b.Noticed), cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.From, b.From))
+	})
+	return all, nil
+}
+
+// writeLoss stores a loss of the stream that book is about.
+func (c *Conn) writeLoss(ctx context.Context, b *book, l Loss) error {
+	bucket, err := c.Bucket(ctx, BucketLosses)
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	return bucket.Put(ctx, b.stream+"."+b.epoch+"."+strconv.FormatUint(l.From, 10), raw)
+}

@@ -1,0 +1,122 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// floors is how far the required consumers of a stream have come.
+type floors struct {
+	done            map[string]uint64 // by consumer: it has acknowledged everything up to this sequence
+	lowest, highest uint64            // lowest leaves out consumers that have nothing to read
+}
+
+// floors asks the consumers. It relies on acknowledgements alone: how much a consumer has waiting is counted late, so a
+// message that was stored a moment ago may not be in it. last is the stream's last sequence, as of before.
+func (c *Conn) floors(ctx context.Context, stream string, last uint64, required []string) (floors, error) {
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return floors{}, fmt.Errorf("looking at stream %s: %w", stream, classify(err))
+	}
+	f := floors{done: map[string]uint64{}, lowest: last}
+	for _, name := range required {
+		done, err := c.floor(ctx, stream, name)
+		if err != nil {
+			return floors{}, err
+		}
+		f.done[name], f.highest = done, max(f.highest, done)
+		unread, err := s.GetLastMsgForSubject(ctx, subjectOf(name))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound): // nothing to read
+		case err != nil:
+			return floors{}, fmt.Errorf("looking for the last message on %s of %s: %w", subjectOf(name), stream, classify(err))
+		case unread.Sequence > done:
+			f.lowest = min(f.lowest, done)
+		}
+	}
+	return f, nil
+}
+
+// floor is the sequence up to which a consumer has acknowledged everything; ErrBlocked when it is not the one that is
+// needed.
+func (c *Conn) floor(ctx context.Context, stream, consumer string) (uint64, error) {
+	cons, err := c.js.Consumer(ctx, stream, consumer)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return 0, fmt.Errorf("%w: stream %s has no consumer %s: run `sluice setup`, which makes it", ErrBlocked, stream, consumer)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("looking at consumer %s of %s: %w", consumer, stream, classify(err))
+	}
+	info := cons.CachedInfo()
+	if info.Config.FilterSubject != subjectOf(consumer) {
+		return 0, fmt.Errorf("%w: consumer %s of %s reads %q instead of %s: remove it and run `sluice setup`, which makes the right one",
+			ErrBlocked, consumer, stream, info.Config.FilterSubject, subjectOf(consumer))
+	}
+	return info.AckFloor.Stream, nil
+}
+
+// subjectOf is what a required consumer reads.
+func subjectOf(consumer string) string {
+	if namespace, ok := strings.CutPrefix(consumer, indexerPrefix); ok {
+		return SubjectDocuments(namespace)
+	}
+	return SubjectDeliveries
+}
+
+// consumerOf is who must finish what lies on a subject.
+func consumerOf(subject string) string {
+	if namespace, ok := strings.CutPrefix(subject, subjectDocuments); ok {
+		return Indexer(namespace)
+	}
+	return Enricher
+}
+
+// requiredConsumers lists the consumers that are there and without whose acknowledgement nothing may go.
+func (c *Conn) requiredConsumers(ctx context.Context, stream string) ([]string, error) {
+	names, err := c.Consumers(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	var required []string
+	for _, name := range names {
+		if isRequired(stream, name) {
+			required = append(required, name)
+		}
+	}
+	return required, nil
+}
+
+// required lists the consumers without whose acknowledgement nothing may go. Messages that nobody would ever read are
+// ErrBlocked: they wait for somebody to look.
+func (c *Conn) required(ctx context.Context, stream string) ([]string, error) {
+	if stream == Deliveries {
+		return []string{Enricher}, nil
+	}
+	required, err := c.requiredConsumers(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	reads := map[string]bool{}
+	for _, name := range required {
+		reads[subjectOf(name)] = true
+	}
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return nil, fmt.Errorf("looking at stream %s: %w", stream, classify(err))
+	}
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		return nil, fmt.Errorf("listing subjects of %s: %w", stream, classify(err))
+	}
+	for subject := range info.State.Subjects {
+		if !reads[subject] {
+			return nil, fmt.Errorf("%w: stream %s holds messages on %s, and there is no consumer %s to read them: run `sluice setup`, which makes it",
+				ErrBlocked, stream, subject, consumerOf(subject))
+		}
+	}
+	return required, nil
+}

@@ -1,0 +1,162 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluicelog/sluice/shared/stream/sequence"
+)
+
+// How often verdicts are written down, and how long a stop waits for the last time.
+const (
+	tallyPeriod = time.Second
+	tallyFinish = 2 * time.Second
+)
+
+// tally counts the final verdicts of one inbox and writes them to the stream's book. Per message it costs one bit under
+// a lock; once a second, if there was any verdict, one read and one write (of one page of sequences, two where the
+// verdicts cross from one page to the next). A nil tally counts nothing.
+type tally struct {
+	conn                       *Conn
+	stream, consumer, instance string
+	book                       *book // only run and finish use it, one after the other
+
+	mu      sync.Mutex
+	given   sequence.Set
+	changed map[uint64]struct{} // pages of given that the book does not have yet
+}
+
+// isRequired reports whether nothing of a stream may go before the consumer has finished it.
+func isRequired(stream, consumer string) bool {
+	return stream == Deliveries && consumer == Enricher || stream == Documents && strings.HasPrefix(consumer, indexerPrefix)
+}
+
+// openTally makes sure that counting has begun before the first message is pulled.
+func (c *Conn) openTally(ctx context.Context, stream, consumer string) (*tally, error) {
+	if !isRequired(stream, consumer) {
+		return nil, nil //nolint:nilnil // a nil tally is one that counts nothing
+	}
+	book, err := c.openBook(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	return &tally{conn: c, stream: stream, consumer: consumer, instance: newID(), book: book, changed: map[uint64]struct{}{}}, nil
+}
+
+// add counts one message.
+func (t *tally) add(seq uint64) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.given.Add(seq)
+	t.changed[sequence.Page(seq)] = struct{}{}
+}
+
+// run writes until ctx ends.
+func (t *tally) run(ctx context.Context) {
+	if t == nil {
+		return
+	}
+	tick := time.NewTicker(tallyPeriod)
+	defer tick.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := t.publish(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			t.conn.log.WarnContext(ctx, "writing down which messages are finished; until it works nothing is purged", "consumer", t.stream+"/"+t.consumer, "error", err)
+		}
+		failing = err != nil
+	}
+}
+
+// finish writes the last verdicts at a stop. What does not get written is looked at a second time.
+func (t *tally) finish(ctx context.Context) {
+	if t == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tallyFinish)
+	defer cancel()
+	if err := t.publish(ctx); err != nil {
+		t.conn.log.DebugContext(ctx, "writing down which messages are finished", "consumer", t.stream+"/"+t.consumer, "error", err)
+	}
+}
+
+// publish writes the pages that changed, without what the account covers anyway.
+func (t *tally) publish(ctx context.Context) error {
+	t.mu.Lock()
+	idle := len(t.changed) == 0
+	t.mu.Unlock()
+	if idle {
+		return nil
+	}
+	acc, err := t.book.account(ctx)
+	if errors.Is(err, ErrNotFound) {
+		return t.begin(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	pages := t.takeChanged(acc.Covered)
+	for page, raw := range pages {
+		if err := t.book.bucket.Put(ctx, t.book.page(t.consumer, t.instance, page), raw); err != nil {
+			t.keepChanged(pages)
+			return err
+		}
+		delete(pages, page)
+	}
+	return nil
+}
+
+// takeChanged encodes what changed behind covered.
+func (t *tally) takeChanged(covered uint64) map[uint64][]byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.given.Cut(covered)
+	pages := make(map[uint64][]byte, len(t.changed))
+	for page := range t.changed {
+		if raw := t.given.Encode(page); raw != nil {
+			pages[page] = raw
+		}
+	}
+	clear(t.changed)
+	return pages
+}
+
+// keepChanged marks pages that could not be written.
+func (t *tally) keepChanged(pages map[uint64][]byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for page := range pages {
+		t.changed[page] = struct{}{}
+	}
+}
+
+// begin starts again where the account is gone: with what was counted when somebody removed the bucket, with nothing when
+// the stream itself was made anew and its sequences mean other messages now.
+func (t *tally) begin(ctx context.Context) error {
+	book, err := t.conn.openBook(ctx, t.stream)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if book.epoch != t.book.epoch {
+		t.given = sequence.Set{}
+		clear(t.changed)
+	}
+	for _, page := range t.given.Pages() {
+		t.changed[page] = struct{}{}
+	}
+	t.book = book
+	return nil
+}
