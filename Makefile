@@ -18,7 +18,15 @@ COUNT        = 500
 FUZZTIME     = 30s
 BENCHTIME    = 1x
 TEST_TIMEOUT = 20m
+FAULT        = all
+SEED         = 1
+SEEDS        = $(if $(filter all,$(FAULT)),5,1)
+DURATION     = 1h
 GOTEST       = go test
+
+# What make fault and make soak have found: an interrupted run goes on from there.
+FAULT_RESULTS = $(CURDIR)/bin/fault.tsv
+SOAK_RESULTS  = $(CURDIR)/bin/soak.tsv
 
 TOOLS         := $(CURDIR)/bin/tools
 GOLANGCI_LINT ?= $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
@@ -106,6 +114,15 @@ fuzz: ## every fuzz target for FUZZTIME
 .PHONY: bench
 bench: ## load tests: acknowledged and searchable events per second on this machine
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./test/load/...
+
+.PHONY: fault
+fault: ## break one thing after another under load and check the promise; FAULT=name SEED=n for one, SEEDS=5, AGAIN=1
+	go test -count=1 -timeout 0 -v -run '^TestFaults$$' ./test/fault -fault='$(FAULT)' -seed='$(SEED)' -seeds='$(SEEDS)' \
+		-results='$(FAULT_RESULTS)' $(if $(or $(AGAIN),$(filter-out all,$(FAULT))),-again)
+
+.PHONY: soak
+soak: ## random faults on one running system for DURATION; may be interrupted and goes on where it was
+	go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./test/fault -soak='$(DURATION)' -seed='$(SEED)' -results='$(SOAK_RESULTS)' -seeds=1
 
 .PHONY: cover
 cover: ## coverage of the quick tests, as bin/coverage.html

@@ -1,0 +1,182 @@
+package fault_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/sluicelog/sluice/shared/stream"
+)
+
+// roomFaults take away what a program needs to write to.
+func roomFaults() []*fault {
+	return []*fault{
+		{name: "streams-full", does: "both streams are full, as Elasticsearch is away: 503 for the sender", strike: streamsFull},
+		{name: "dead-letters-full", does: "DEAD_LETTERS has no room: enrichers hold what holds rubbish", once: true, hold: 5 * time.Second, strike: deadLettersFull},
+		{name: "nats-disk-full", does: "the disk of NATS is full; room is made and NATS started again", root: true, once: true, disk: 96 << 20, strike: diskFull},
+		{name: "receiver-no-files", does: "the receiver may open no more files: connections are not accepted", hold: 5 * time.Second, strike: noFiles("receiver")},
+		{name: "indexer-no-files", does: "the indexer may open no more files, and its connections to Elasticsearch are cut", hold: 5 * time.Second, strike: noFiles("indexer")},
+	}
+}
+
+// answered waits until the load got so many more answers of a status.
+func (x *trial) answered(status, count, before int, limit time.Duration) error {
+	return within(limit, fmt.Sprintf("%d answers %d to the sender", count, status), func() error {
+		if n := x.book.attempts()[status] - before; n < count {
+			return fmt.Errorf("%d so far", n)
+		}
+		return nil
+	})
+}
+
+func streamsFull(x *trial) (func() error, error) {
+	sizes := map[string]int64{}
+	for _, name := range []string{stream.Deliveries, stream.Documents} {
+		state, err := x.conn.State(x.ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		sizes[name] = int64(state.Bytes) + 1<<20
+	}
+	before := x.book.attempts()[503]
+	for _, s := range x.members("indexer") {
+		s.es.set(shut, 1, 0)
+	}
+	heal := func() error {
+		for _, s := range x.members("indexer") {
+			s.es.open()
+		}
+		return x.setup(x.ctx, nil)
+	}
+	// What arrives while this command runs may already be more than the new size: then it is refused, and tried again.
+	err := within(20*time.Second, "smaller streams", func() error {
+		err := x.setup(x.ctx, sizes)
+		for name := range sizes {
+			sizes[name] += 256 << 10
+		}
+		return err
+	})
+	if err == nil {
+		err = x.answered(503, 5, before, 90*time.Second)
+	}
+	return heal, err
+}
+
+func deadLettersFull(x *trial) (func() error, error) {
+	state, err := x.conn.State(x.ctx, stream.DeadLetters)
+	if err != nil {
+		return nil, err
+	}
+	heal := func() error { return x.setup(x.ctx, nil) }
+	if err := x.setup(x.ctx, map[string]int64{stream.DeadLetters: int64(state.Bytes) + 2048}); err != nil {
+		return nil, err
+	}
+	return heal, within(30*time.Second, "deliveries that wait for room among the dead letters", func() error {
+		for _, s := range x.members("enricher") {
+			if n := x.logged(s, "stream is full"); n > 0 {
+				x.saw("%s logged %d times that the stream is full", s.name, n)
+				return nil
+			}
+		}
+		return errors.New("no enricher says so")
+	})
+}
+
+// logged is how often a service's log holds a text.
+func (x *trial) logged(s *service, text string) int {
+	raw, err := os.ReadFile(s.log)
+	if err != nil {
+		return 0
+	}
+	return bytes.Count(raw, []byte(text))
+}
+
+// diskFull fills NATS's disk with a file until nothing fits any more.
+func diskFull(x *trial) (func() error, error) {
+	ballast := filepath.Join(filepath.Dir(x.store()), "ballast")
+	before := x.book.attempts()[503]
+	f, err := os.Create(ballast)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	heal := func() error {
+		if err := os.Remove(ballast); err != nil {
+			return err
+		}
+		text, err := x.nats.end(syscall.SIGTERM)
+		if err != nil {
+			return err
+		}
+		x.saw("%s", text)
+		return x.startNATS()
+	}
+	block, written := make([]byte, 64<<10), 0
+	deadline := time.Now().Add(40 * time.Second)
+	for x.book.attempts()[503]-before < 5 { // again and again: NATS itself makes room and takes it
+		n, err := f.Write(block)
+		written += n
+		switch {
+		case errors.Is(err, syscall.ENOSPC):
+			x.pause(50 * time.Millisecond)
+		case err != nil:
+			return heal, err
+		}
+		if time.Now().After(deadline) {
+			return heal, errors.New("the sender was not answered 503 although the disk is full")
+		}
+	}
+	x.saw("disk of %d MiB full, %d MiB of them ballast", x.disk>>20, written>>20)
+	return heal, nil
+}
+
+// rlimit is what prlimit(2) takes.
+type rlimit struct{ soft, hard uint64 }
+
+// noFiles sets the soft limit of open files to what the process has open.
+func noFiles(name string) func(x *trial) (func() error, error) {
+	return func(x *trial) (func() error, error) {
+		s := x.services[name]
+		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.pid()))
+		if err != nil {
+			return nil, err
+		}
+		before, err := limitFiles(s.pid(), nil)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := limitFiles(s.pid(), &rlimit{uint64(len(open)), before.hard}); err != nil {
+			return nil, err
+		}
+		x.door.set(shut, 1, 0) // what is open is closed, and new connections are wanted
+		x.door.open()
+		if s.es != nil {
+			s.es.set(shut, 1, 0)
+			x.pause(300 * time.Millisecond)
+			s.es.open()
+		}
+		// Files that were closed may be opened again: the limit follows them down.
+		for range 10 {
+			if now, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.pid())); err == nil && len(now) < len(open) {
+				open = now
+				if _, err := limitFiles(s.pid(), &rlimit{uint64(len(open)), before.hard}); err != nil {
+					return nil, err
+				}
+			}
+			x.pause(100 * time.Millisecond)
+		}
+		return func() error {
+			_, err := limitFiles(s.pid(), &before)
+			if n := x.logged(s, "too many open files"); n > 0 {
+				x.saw("%s logged %d times: too many open files", name, n)
+			} else {
+				x.saw("%s was held at %d open files", name, len(open))
+			}
+			return err
+		}, nil
+	}
+}
