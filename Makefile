@@ -21,7 +21,8 @@ TEST_TIMEOUT = 20m
 FAULT        = all
 SEED         = 1
 SEEDS        = $(if $(filter all,$(FAULT)),5,1)
-DURATION     = 1h
+DURATION     = $(if $(filter outage,$(MAKECMDGOALS)),10m,1h)
+RATE         = 2000
 GOTEST       = go test
 
 # What make fault and make soak have found: an interrupted run goes on from there.
@@ -123,6 +124,10 @@ fault: ## break one thing after another under load and check the promise; FAULT=
 .PHONY: soak
 soak: ## random faults on one running system for DURATION; may be interrupted and goes on where it was
 	go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./test/fault -soak='$(DURATION)' -seed='$(SEED)' -results='$(SOAK_RESULTS)' -seeds=1
+
+.PHONY: outage
+outage: ## Elasticsearch away for DURATION at RATE events per second: answers, memory, catching up, ledger
+	go test -count=1 -timeout 0 -v -run '^TestOutage$$' ./test/fault -outage='$(DURATION)' -rate='$(RATE)' -seed='$(SEED)'
 
 .PHONY: cover
 cover: ## coverage of the quick tests, as bin/coverage.html

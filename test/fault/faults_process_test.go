@@ -221,6 +221,6 @@ func (l *lab) mend(ctx context.Context) error {
 	if err := l.rewriteRealm(true, writerRole); err != nil {
 		return err
 	}
-	_, err := l.do(ctx, "PUT", "/_cluster/settings", `{"persistent":{"cluster.blocks.read_only":null,"cluster.routing.allocation.disk.watermark.*":null}}`)
+	_, err := l.do(ctx, "PUT", "/_cluster/settings", `{"persistent":{"cluster.blocks.read_only":null,"cluster.routing.allocation.enable":null,"cluster.routing.allocation.disk.watermark.*":null}}`)
 	return err
 }
