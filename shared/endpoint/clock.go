@@ -24,6 +24,9 @@ func CompareClocks(name string, other, begin, end time.Time) error {
 	return nil
 }
 
+// Clock is the time at the NATS server.
+func (r *Registry) Clock(ctx context.Context) (time.Time, error) { return r.bucket.Clock(ctx) }
+
 // Now is the time on this machine, once it was compared with the NATS server's.
 func (r *Registry) Now(ctx context.Context) (time.Time, error) {
 	begin := r.now()
