@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"sync"
 	"time"
@@ -20,6 +19,7 @@ type Directory struct {
 	namespaces map[string]Namespace
 	changed    chan struct{} // closed and replaced with every change
 	filled     bool
+	current    bool // the registry is being followed, and no change was missed
 }
 
 // Follow returns a directory; it is empty until Run has read the registry.
@@ -33,6 +33,7 @@ func (r *Registry) Follow(log *slog.Logger) *Directory {
 func (d *Directory) Run(ctx context.Context) error {
 	for {
 		err := d.bucket.Watch(ctx, ">", d.apply, d.markFilled)
+		d.outdated()
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // a watch that ends with its context ended well
 		}
@@ -47,11 +48,20 @@ func (d *Directory) Run(ctx context.Context) error {
 
 // AwaitFilled blocks until the present registry has been read once.
 func (d *Directory) AwaitFilled(ctx context.Context) error {
+	return d.await(ctx, func() bool { return d.filled })
+}
+
+// AwaitCurrent blocks until the directory holds the present registry: for whom an old record would do harm.
+func (d *Directory) AwaitCurrent(ctx context.Context) error {
+	return d.await(ctx, func() bool { return d.current })
+}
+
+func (d *Directory) await(ctx context.Context, condition func() bool) error {
 	for {
 		d.mu.RLock()
-		filled, changed := d.filled, d.changed
+		met, changed := condition(), d.changed
 		d.mu.RUnlock()
-		if filled {
+		if met {
 			return nil
 		}
 		select {
@@ -65,8 +75,14 @@ func (d *Directory) AwaitFilled(ctx context.Context) error {
 func (d *Directory) markFilled() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.filled = true
+	d.filled, d.current = true, true
 	d.announce()
+}
+
+func (d *Directory) outdated() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.current = false
 }
 
 // announce wakes everyone who waits for a change; the caller holds the lock.
@@ -111,8 +127,8 @@ func (d *Directory) applyNamespace(name string, entry stream.Entry) {
 		delete(d.namespaces, name)
 		return
 	}
-	var ns Namespace
-	if err := json.Unmarshal(entry.Value, &ns); err != nil {
+	ns, err := decodeNamespace(entry)
+	if err != nil { // the last good record stays in force
 		d.log.Error("a record of the registry cannot be read", "key", entry.Key, "error", err)
 		return
 	}
@@ -133,6 +149,21 @@ func (d *Directory) Namespace(name string) (Namespace, bool) {
 	defer d.mu.RUnlock()
 	ns, ok := d.namespaces[name]
 	return ns, ok
+}
+
+// Learn reads the record of a namespace that the directory has not heard of yet; ErrNoNamespace when there is none.
+func (d *Directory) Learn(ctx context.Context, name string) error {
+	ns, _, err := loadNamespace(ctx, d.bucket, name)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, known := d.namespaces[name]; !known { // what was heard meanwhile is newer
+		d.namespaces[name] = ns
+		d.announce()
+	}
+	return nil
 }
 
 // Namespaces returns the known names and a channel that closes when something changes.

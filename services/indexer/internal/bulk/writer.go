@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -126,23 +127,31 @@ func (w *Writer) refused(ctx context.Context, docs []*document, err error) []*do
 	return docs
 }
 
-// ready parts docs into those whose index exists and those whose index cannot be made yet. It creates indices, once each.
+// ready parts docs into those whose index exists and those whose index cannot be made yet. It creates indices, once each,
+// and is done with the documents of those that may not be made any more.
 func (w *Writer) ready(ctx context.Context, docs []*document) (ready, left []*document) {
 	missing := map[string]error{} // by index, as far as we have looked
+	var expired []*document
 	for _, d := range docs {
 		err, looked := missing[d.index]
 		if !looked {
-			if err = w.ensure(ctx, d.index); err != nil {
+			if err = w.ensure(ctx, d.index); err != nil && !errors.Is(err, ErrExpired) {
 				w.waits(ctx, elastic.Status(err), len(docs), err)
 			}
 			missing[d.index] = err
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrExpired):
+			expired = append(expired, d)
+		case err != nil:
 			d.blocked = indexFault(elastic.Status(err))
 			left = append(left, d)
-		} else {
+		default:
 			ready = append(ready, d)
 		}
+	}
+	if len(expired) > 0 {
+		w.expire(ctx, expired)
 	}
 	return ready, left
 }
