@@ -96,7 +96,21 @@ func (c *Conn) Setup(ctx context.Context, t Topology) ([]Change, error) {
 		changes = append(changes, change)
 	}
 	change, err := c.ensureConsumer(ctx, Deliveries, Enricher, SubjectDeliveries)
-	return append(changes, change), err
+	if err != nil {
+		return append(changes, change), err
+	}
+	return append(changes, change), c.openBooks(ctx)
+}
+
+// openBooks begins to count verdicts. Where messages were finished already that may take a look at the stream, for which
+// the services' own users need no permission then.
+func (c *Conn) openBooks(ctx context.Context) error {
+	for _, name := range []string{Deliveries, Documents} {
+		if _, err := c.openBook(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // SetupNamespace creates the indexer's consumer for one namespace; the namespace's documents are kept from then on.
@@ -135,7 +149,7 @@ func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) (C
 		return change, nil
 	}
 	if err != nil {
-		return change, fmt.Errorf("looking at stream %s: %w", want.Name, classify(err))
+		return change, fmt.Errorf("looking at stream %s: %w", want.Name, c.denied.explain(classify(err)))
 	}
 	info := have.CachedInfo()
 	if err := mayChange(info, want); err != nil {

@@ -115,7 +115,7 @@ func (d *doctor) checkSync(ctx context.Context) []finding {
 	}
 	var found []finding
 	for _, address := range d.settings.NATSMonitorURLs {
-		always, err := stream.SyncAlways(ctx, address)
+		always, err := d.natsConfig().Syncs(ctx, address)
 		switch {
 		case err != nil:
 			found = append(found, fail(name, err, "check NATS_MONITOR_URLS and that the server's monitoring port is on"))
