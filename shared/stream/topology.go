@@ -96,15 +96,12 @@ func (c *Conn) Setup(ctx context.Context, t Topology) ([]Change, error) {
 		changes = append(changes, change)
 	}
 	change, err := c.ensureConsumer(ctx, Deliveries, Enricher, SubjectDeliveries)
-	if err != nil {
-		return append(changes, change), err
-	}
-	return append(changes, change), c.openBooks(ctx)
+	return append(changes, change), err
 }
 
-// openBooks begins to count verdicts. Where messages were finished already that may take a look at the stream, for which
-// the services' own users need no permission then.
-func (c *Conn) openBooks(ctx context.Context) error {
+// BeginCounting begins to count verdicts, if nobody did so yet. Where messages were finished already that may take a look
+// at the stream, for which the services' own users have no permission.
+func (c *Conn) BeginCounting(ctx context.Context) error {
 	for _, name := range []string{Deliveries, Documents} {
 		if _, err := c.openBook(ctx, name); err != nil {
 			return err

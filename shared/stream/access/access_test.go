@@ -44,6 +44,7 @@ func open(t *testing.T) *site {
 	if _, err := conn.SetupNamespace(t.Context(), "default"); err != nil {
 		t.Fatal(err)
 	}
+	must(t, "beginning to count", conn.BeginCounting(t.Context()))
 	return s
 }
 

@@ -23,7 +23,7 @@ type Outside struct {
 	mu     sync.Mutex
 	names  map[string]string              // of clients, by the number of their connection
 	traced map[string]map[string]struct{} // what clients asked for, by the clients' names
-	denied []string            // the server's own words
+	denied []string                       // the server's own words
 }
 
 // StartOutside runs a server from a configuration; more is added to what every server of a test has, such as an include.
