@@ -44,6 +44,8 @@ type Own struct {
 	PublicURL      string        `split_words:"true" desc:"address under which Auth0 reaches this receiver; printed in Payload URLs"`
 	MaxBody        config.Bytes  `split_words:"true" default:"32MiB" desc:"largest body, also after decompression"`
 	MaxInflight    config.Bytes  `split_words:"true" default:"128MiB" desc:"bytes of all bodies held at once; beyond it the answer is 429"`
+	TrustedProxies []string      `split_words:"true" desc:"networks of the proxies in front, separated by commas, such as 10.0.0.0/8; X-Forwarded-For is believed from them only"`
+	WrongTokens    int           `split_words:"true" default:"60" desc:"wrong tokens a minute that one address may send before it is answered 429 (IPv6: one /64); the right one is never slowed down; 0: no limit"`
 	MaxConnections int           `split_words:"true" default:"2048" desc:"connections at once; further ones wait"`
 	ReadTimeout    time.Duration `split_words:"true" default:"30s" desc:"time for a whole request to arrive"`
 	WriteTimeout   time.Duration `split_words:"true" default:"45s" desc:"time from the end of the request's head to the end of the answer"`
@@ -88,6 +90,10 @@ func (s *Service) assemble(ctx context.Context) error {
 	if err := s.cfg.check(s.conn.MaxPayload()); err != nil {
 		return err
 	}
+	proxies, err := intake.ParseProxies(s.cfg.TrustedProxies)
+	if err != nil {
+		return fmt.Errorf("setting RECEIVER_TRUSTED_PROXIES: %w", err)
+	}
 	registry, err := endpoint.Open(ctx, s.conn)
 	if err != nil {
 		return err
@@ -106,8 +112,8 @@ func (s *Service) assemble(ctx context.Context) error {
 	committer := intake.NewCommitter(s.conn, s.cfg.CommitTimeout, metrics)
 	sightings := intake.NewSightings(board, s.instance(), s.tel.Log)
 	s.desk = intake.New(
-		intake.Parts{Directory: directory, Committer: committer, Sightings: sightings, Metrics: metrics, Log: s.tel.Log},
-		intake.Limits{Body: int64(s.cfg.MaxBody), Inflight: int64(s.cfg.MaxInflight)},
+		intake.Parts{Directory: directory, Committer: committer, Sightings: sightings, Metrics: metrics, Log: s.tel.Log, Proxies: proxies},
+		intake.Limits{Body: int64(s.cfg.MaxBody), Inflight: int64(s.cfg.MaxInflight), Wrong: s.cfg.WrongTokens},
 	)
 	s.server = s.newServer()
 	s.tel.Check("stream", s.conn.Ready)
@@ -144,6 +150,9 @@ func (c *Own) check(maxPayload int) error {
 	}
 	if c.MaxConnections < 1 {
 		return fmt.Errorf("setting RECEIVER_MAX_CONNECTIONS=%d: it must be at least 1", c.MaxConnections)
+	}
+	if c.WrongTokens < 0 {
+		return fmt.Errorf("setting RECEIVER_WRONG_TOKENS=%d: it must be at least 0, which means no limit", c.WrongTokens)
 	}
 	for name, limit := range map[string]time.Duration{
 		"READ_TIMEOUT": c.ReadTimeout, "WRITE_TIMEOUT": c.WriteTimeout, "IDLE_TIMEOUT": c.IdleTimeout, "COMMIT_TIMEOUT": c.CommitTimeout, "GRACE": c.Grace,

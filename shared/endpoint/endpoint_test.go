@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -195,7 +196,7 @@ func TestReceiversAddUpOnTheBoard(t *testing.T) {
 	a.Deliveries, a.LastDelivery, a.TokenUsed = 3, now, map[string]time.Time{"t1": now}
 	b.Deliveries, b.LastDelivery, b.TokenUsed = 4, now.Add(time.Second), map[string]time.Time{"t1": now.Add(-time.Hour), "t2": now}
 	for i := range 15 {
-		b.AddRefusal(endpoint.Refusal{Time: now.Add(time.Duration(i)), Reason: "unauthorized"})
+		b.AddRefusal(endpoint.Refusal{Time: now.Add(time.Duration(i)), Reason: "unauthorized", Address: strconv.Itoa(i)})
 	}
 	for name, s := range map[string]endpoint.Status{"r1": a, "r2": b} {
 		if err := board.Write(t.Context(), "ep", name, s); err != nil {

@@ -79,7 +79,7 @@ func bucketConfig(name string, replicas int) jetstream.KeyValueConfig {
 func (c *Conn) Bucket(ctx context.Context, name string) (*Bucket, error) {
 	kv, err := c.js.KeyValue(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("opening bucket %s (was `sluice setup` run?): %w", name, classify(err))
+		return nil, fmt.Errorf("opening bucket %s (was `sluice setup` run?): %w", name, c.denied.explain(classify(err)))
 	}
 	return &Bucket{kv: kv, js: c.js, name: name, back: c.back}, nil
 }
