@@ -92,8 +92,9 @@ func settings() []attempt {
 		{name: "`RECEIVER_MAX_CONNECTIONS=0`", do: with("receiver", "RECEIVER_MAX_CONNECTIONS=0", "NATS_ACCEPT_LOSING_ACKNOWLEDGED_EVENTS=true"), answer: "exit 1"},
 		{name: "`RECEIVER_MAX_BODDY=1MiB`, a setting that does not exist", do: with("receiver", "RECEIVER_MAX_BODDY=1MiB"), answer: "exit 1"},
 		{name: "`LOG_FORMAT=xml`", do: with("enricher", "LOG_FORMAT=xml"), answer: "exit 1"},
-		{name: "`ENRICHER_HELD=1B`", do: with("enricher", "ENRICHER_HELD=1B", "NATS_ACCEPT_LOSING_ACKNOWLEDGED_EVENTS=true"), answer: "exit 1"},
-		{name: "`INDEXER_HELD=1B`", do: with("indexer", "INDEXER_HELD=1B", "NATS_ACCEPT_LOSING_ACKNOWLEDGED_EVENTS=true"), answer: "exit 1"},
+		{name: "`ENRICHER_HELD=-1MiB`", do: with("enricher", "ENRICHER_HELD=-1MiB"), answer: "exit 1"},
+		{name: "`INDEXER_WORKERS=0`", do: with("indexer", "INDEXER_WORKERS=0"), answer: "exit 1"},
+		{name: "`INDEXER_BULK_TIMEOUT=1ms`", do: with("indexer", "INDEXER_BULK_TIMEOUT=1ms"), answer: "exit 1"},
 		{name: "a NATS server of which nobody knows whether it syncs", do: with("receiver", "NATS_MONITOR_URLS="), answer: "exit 1"},
 	}
 }
