@@ -14,6 +14,7 @@ import (
 	"github.com/sluicelog/sluice/services/indexer"
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/elastic/elastictest"
+	"github.com/sluicelog/sluice/shared/leaktest"
 )
 
 // hostile is a server that calls itself Elasticsearch and answers a bulk as bulk says; what else an indexer asks is
@@ -52,6 +53,7 @@ func documentsIn(t *testing.T, req *http.Request) int {
 
 func TestNoAnswerButAWholeOneAcknowledges(t *testing.T) {
 	var elsewhere atomic.Int32
+	password := leaktest.Secret()
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
 	defer other.Close()
 	text := func(status int, body string) http.HandlerFunc {
@@ -90,7 +92,7 @@ func TestNoAnswerButAWholeOneAcknowledges(t *testing.T) {
 				asked.Store(true)
 				answer(w, req)
 			})
-			s := r.run(func(c *indexer.Config) { c.ElasticsearchUsername, c.ElasticsearchPassword = "u", "canary" })
+			s := r.run(func(c *indexer.Config) { c.ElasticsearchUsername, c.ElasticsearchPassword = "u", config.Secret(password) })
 			r.publish(r.document("a"), r.document("b"), r.document("c"))
 			r.await("the writer says that documents wait", func() bool { return asked.Load() && s.says("documents wait") })
 			if r.finished() || len(r.dead()) > 0 {
@@ -98,7 +100,7 @@ func TestNoAnswerButAWholeOneAcknowledges(t *testing.T) {
 			}
 			honest.Store(true)
 			r.awaitFinished()
-			if strings.Contains(s.logs.String(), "canary") {
+			if strings.Contains(s.logs.String(), password) {
 				t.Error("the password was logged")
 			}
 		})

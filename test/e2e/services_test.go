@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/sluicelog/sluice/shared/auth0/simulator"
 	"github.com/sluicelog/sluice/shared/elastic/elastictest"
+	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/stream/embedded"
 	"github.com/sluicelog/sluice/test/harness"
 )
@@ -82,7 +82,7 @@ func TestServicesRunApartAgainstAnOutsideServer(t *testing.T) {
 		}
 	}
 	tokenFile := filepath.Join(harness.Dir(t), "token")
-	token := fmt.Sprintf("test-%d-token-of-this-run", time.Now().UnixNano())
+	token := endpoint.NewToken()
 	if err := os.WriteFile(tokenFile, []byte(token), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/sluicelog/sluice/shared/config"
+	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/stream"
 )
 
@@ -295,7 +296,7 @@ func (r *rig) setup(ctx context.Context, sizes map[string]int64) error {
 func (r *rig) newEndpoint(ctx context.Context) (id, token string, err error) {
 	r.endpoints++
 	id = fmt.Sprintf("%s-%d", strings.ReplaceAll(r.namespace, "_", "-"), r.endpoints)
-	token = "token-of-" + id
+	token = endpoint.NewToken()
 	file := filepath.Join(r.dir, "token")
 	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
 		return "", "", err
