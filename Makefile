@@ -33,7 +33,7 @@ GOLANGCI_LINT ?= $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 GOTESTSUM     ?= $(TOOLS)/gotestsum-$(GOTESTSUM_VERSION)/gotestsum
 HADOLINT      ?= $(TOOLS)/hadolint-$(HADOLINT_VERSION)/bin/hadolint
 
-SERVICES := receiver enricher indexer
+SERVICES := receiver enricher indexer retention
 BINARIES := $(SERVICES) sluice
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -X github.com/sluicelog/sluice/shared/telemetry.version=$(VERSION)
@@ -64,7 +64,7 @@ run: build ## build, start everything on this machine, send demo events; Ctrl-C 
 	@STATE='$(STATE)' COUNT='$(COUNT)' exec scripts/run.sh
 
 .PHONY: build
-build: ## build bin/receiver, bin/enricher, bin/indexer and bin/sluice
+build: ## build bin/receiver, bin/enricher, bin/indexer, bin/retention and bin/sluice
 	@mkdir -p bin
 	@for name in $(BINARIES); do \
 		go build -trimpath -ldflags '$(LDFLAGS)' -o "bin/$$name" "./services/$$name/cmd/$$name"; \
