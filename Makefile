@@ -22,6 +22,7 @@ FAULT        = all
 SEED         = 1
 SEEDS        = $(if $(filter all,$(FAULT)),5,1)
 DURATION     = 1h
+REPLAY_EVENTS = 200000
 GOTEST       = go test
 
 # What make fault and make soak have found: an interrupted run goes on from there.
@@ -123,6 +124,10 @@ fault: ## break one thing after another under load and check the promise; FAULT=
 .PHONY: soak
 soak: ## random faults on one running system for DURATION; may be interrupted and goes on where it was
 	go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./test/fault -soak='$(DURATION)' -seed='$(SEED)' -results='$(SOAK_RESULTS)' -seeds=1
+
+.PHONY: replay
+replay: ## index REPLAY_EVENTS old events, send them all again while answers are lost: 0 new documents, and what one costs
+	REPLAY_EVENTS='$(REPLAY_EVENTS)' go test -count=1 -timeout 0 -v ./test/replay
 
 .PHONY: cover
 cover: ## coverage of the quick tests, as bin/coverage.html

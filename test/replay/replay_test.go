@@ -59,7 +59,9 @@ func TestAReplayOfOldEventsAddsNothingAlthoughAnswersAreLost(t *testing.T) {
 	before := r.stored()
 	again := r.measure("replay", n, func() { r.send(once, source(seed, begin, n), n) })
 	r.same(before, "a replay")
-	if said := r.verdicts(); said.Indexed != n || said.Duplicate < n || said.Dead != 0 {
+	// A bulk that was given up after its time and applied all the same is a duplicate when it is sent again, so there may be
+	// fewer documents indexed than events.
+	if said := r.verdicts(); said.Indexed > n || said.Indexed+said.Duplicate < 2*n || said.Dead != 0 {
 		t.Errorf("the indexers say %+v", said)
 	}
 	for i, gate := range r.gates {
@@ -78,7 +80,7 @@ func TestAReplayOfOldEventsAddsNothingAlthoughAnswersAreLost(t *testing.T) {
 		t.Error("no answer was lost: this proves nothing")
 	}
 	r.complete(source(seed, begin, n), n)
-	t.Logf("%d documents in %d indices; new documents: 0 in two replays, %d answers lost", n, len(before), lost)
+	t.Logf("%d documents in %d indices; new documents: 0 in two replays, %d answers lost; the indexers counted %+v", n, len(before), lost, r.verdicts())
 	for _, c := range []*cost{first, again, lossy} {
 		t.Log(c)
 	}

@@ -48,7 +48,7 @@ func newRig(t *testing.T, unit string) *rig {
 	env := func(elasticsearch string) []string {
 		return []string{
 			"NATS_URL=" + url, "NATS_MONITOR_URLS=" + monitor, "ELASTICSEARCH_URL=" + elasticsearch, "ADMIN_LISTEN=127.0.0.1:0",
-			"RECEIVER_LISTEN=127.0.0.1:0", "LOG_FORMAT=json", "LOG_LEVEL=info", "INDEXER_BULK_TIMEOUT=20s",
+			"RECEIVER_LISTEN=127.0.0.1:0", "LOG_FORMAT=json", "LOG_LEVEL=info",
 		}
 	}
 	tokenFile := filepath.Join(harness.Dir(t), "token")
