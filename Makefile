@@ -23,6 +23,7 @@ SEED         = 1
 SEEDS        = $(if $(filter all,$(FAULT)),5,1)
 DURATION     = $(if $(filter outage,$(MAKECMDGOALS)),10m,1h)
 RATE         = 2000
+REPLAY_EVENTS = 200000
 GOTEST       = go test
 
 # What make fault and make soak have found: an interrupted run goes on from there.
@@ -34,7 +35,7 @@ GOLANGCI_LINT ?= $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 GOTESTSUM     ?= $(TOOLS)/gotestsum-$(GOTESTSUM_VERSION)/gotestsum
 HADOLINT      ?= $(TOOLS)/hadolint-$(HADOLINT_VERSION)/bin/hadolint
 
-SERVICES := receiver enricher indexer
+SERVICES := receiver enricher indexer retention
 BINARIES := $(SERVICES) sluice
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -X github.com/sluicelog/sluice/shared/telemetry.version=$(VERSION)
@@ -65,7 +66,7 @@ run: build ## build, start everything on this machine, send demo events; Ctrl-C 
 	@STATE='$(STATE)' COUNT='$(COUNT)' exec scripts/run.sh
 
 .PHONY: build
-build: ## build bin/receiver, bin/enricher, bin/indexer and bin/sluice
+build: ## build bin/receiver, bin/enricher, bin/indexer, bin/retention and bin/sluice
 	@mkdir -p bin
 	@for name in $(BINARIES); do \
 		go build -trimpath -ldflags '$(LDFLAGS)' -o "bin/$$name" "./services/$$name/cmd/$$name"; \
@@ -128,6 +129,10 @@ soak: ## random faults on one running system for DURATION; may be interrupted an
 .PHONY: outage
 outage: ## Elasticsearch away for DURATION at RATE events per second: answers, memory, catching up, ledger
 	go test -count=1 -timeout 0 -v -run '^TestOutage$$' ./test/fault -outage='$(DURATION)' -rate='$(RATE)' -seed='$(SEED)'
+
+.PHONY: replay
+replay: ## index REPLAY_EVENTS old events, send them all again while answers are lost: 0 new documents, and what one costs
+	REPLAY_EVENTS='$(REPLAY_EVENTS)' go test -count=1 -timeout 0 -v ./test/replay
 
 .PHONY: cover
 cover: ## coverage of the quick tests, as bin/coverage.html

@@ -63,6 +63,7 @@ replace (
 	github.com/sluicelog/sluice/services/enricher => ../services/enricher
 	github.com/sluicelog/sluice/services/indexer => ../services/indexer
 	github.com/sluicelog/sluice/services/receiver => ../services/receiver
+	github.com/sluicelog/sluice/services/retention => ../services/retention
 	github.com/sluicelog/sluice/services/sluice => ../services/sluice
 	github.com/sluicelog/sluice/shared => ../shared
 )

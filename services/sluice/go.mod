@@ -10,6 +10,7 @@ require (
 	github.com/sluicelog/sluice/services/enricher v0.0.0
 	github.com/sluicelog/sluice/services/indexer v0.0.0
 	github.com/sluicelog/sluice/services/receiver v0.0.0
+	github.com/sluicelog/sluice/services/retention v0.0.0
 	github.com/sluicelog/sluice/shared v0.0.0
 	github.com/spf13/cobra v1.10.2
 	golang.org/x/term v0.47.0
@@ -60,5 +61,6 @@ replace (
 	github.com/sluicelog/sluice/services/enricher => ../enricher
 	github.com/sluicelog/sluice/services/indexer => ../indexer
 	github.com/sluicelog/sluice/services/receiver => ../receiver
+	github.com/sluicelog/sluice/services/retention => ../retention
 	github.com/sluicelog/sluice/shared => ../../shared
 )

@@ -42,10 +42,10 @@ func project(t *testing.T) *types.Project {
 }
 
 // ours are the long-running services, which can be asked for their health.
-func ours() []string { return []string{"receiver", "enricher", "indexer"} }
+func ours() []string { return []string{"receiver", "enricher", "indexer", "retention"} }
 
 func TestTheFileHasOneContainerPerServiceAndWhatTheyNeed(t *testing.T) {
-	want := []string{"cli", "elasticsearch", "enricher", "indexer", "kibana", "nats", "receiver", "setup", "users"}
+	want := []string{"cli", "elasticsearch", "enricher", "indexer", "kibana", "nats", "receiver", "retention", "setup", "users"}
 	if got := slices.Sorted(slices.Values(project(t).ServiceNames())); !slices.Equal(got, want) {
 		t.Fatalf("services %v, want %v", got, want)
 	}
@@ -54,12 +54,13 @@ func TestTheFileHasOneContainerPerServiceAndWhatTheyNeed(t *testing.T) {
 func TestServicesStartAfterAHealthyStreamAndASetupThatSucceeded(t *testing.T) {
 	p := project(t)
 	want := map[string]map[string]string{
-		"receiver": {"nats": types.ServiceConditionHealthy, "setup": types.ServiceConditionCompletedSuccessfully},
-		"enricher": {"nats": types.ServiceConditionHealthy, "setup": types.ServiceConditionCompletedSuccessfully},
-		"indexer":  {"nats": types.ServiceConditionHealthy, "setup": types.ServiceConditionCompletedSuccessfully},
-		"setup":    {"nats": types.ServiceConditionHealthy, "users": types.ServiceConditionCompletedSuccessfully},
-		"users":    {"elasticsearch": types.ServiceConditionHealthy},
-		"kibana":   {"users": types.ServiceConditionCompletedSuccessfully},
+		"receiver":  {"nats": types.ServiceConditionHealthy, "setup": types.ServiceConditionCompletedSuccessfully},
+		"enricher":  {"nats": types.ServiceConditionHealthy, "setup": types.ServiceConditionCompletedSuccessfully},
+		"indexer":   {"nats": types.ServiceConditionHealthy, "setup": types.ServiceConditionCompletedSuccessfully},
+		"retention": {"nats": types.ServiceConditionHealthy, "setup": types.ServiceConditionCompletedSuccessfully},
+		"setup":     {"nats": types.ServiceConditionHealthy, "users": types.ServiceConditionCompletedSuccessfully},
+		"users":     {"elasticsearch": types.ServiceConditionHealthy},
+		"kibana":    {"users": types.ServiceConditionCompletedSuccessfully},
 	}
 	for name, conditions := range want {
 		got := p.Services[name].DependsOn

@@ -122,7 +122,7 @@ func TestAServiceRefusesAServerThatIsNotProvenToSync(t *testing.T) {
 	if testing.Short() {
 		t.Skip("end to end: not with -short")
 	}
-	for _, service := range []string{"receiver", "enricher", "indexer"} {
+	for _, service := range []string{"receiver", "enricher", "indexer", "retention"} {
 		_, errs, code := harness.Run(t, []string{"NATS_URL=nats://127.0.0.1:1", "ADMIN_LISTEN=127.0.0.1:0"}, harness.Binary(t, service))
 		if code != 1 || !strings.Contains(errs, "NATS_MONITOR_URLS") || !strings.Contains(errs, "sync_interval") {
 			t.Errorf("%s: %d %s", service, code, errs)

@@ -83,7 +83,7 @@ func build(root string) (string, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", err
 	}
-	for _, name := range []string{"sluice", "receiver", "enricher", "indexer"} {
+	for _, name := range []string{"sluice", "receiver", "enricher", "indexer", "retention"} {
 		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), "./services/"+name+"/cmd/"+name) //nolint:noctx // our own source
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {

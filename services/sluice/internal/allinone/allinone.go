@@ -1,4 +1,4 @@
-// Package allinone runs the receiver, the enricher and the indexer in one process, with a NATS server of their own on
+// Package allinone runs the receiver, the enricher, the indexer and retention in one process, with a NATS server of their own on
 // disk and, unless told of another, an Elasticsearch that belongs to the state folder.
 package allinone
 
@@ -13,6 +13,7 @@ import (
 	"github.com/sluicelog/sluice/services/enricher"
 	"github.com/sluicelog/sluice/services/indexer"
 	"github.com/sluicelog/sluice/services/receiver"
+	"github.com/sluicelog/sluice/services/retention"
 	"github.com/sluicelog/sluice/services/sluice/internal/state"
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/elastic"
@@ -63,10 +64,11 @@ type plant struct {
 
 // Settings are those of all services and of the topology, from the environment.
 type Settings struct {
-	Receiver receiver.Config
-	Enricher enricher.Config
-	Indexer  indexer.Config
-	Topology stream.Topology
+	Receiver  receiver.Config
+	Enricher  enricher.Config
+	Indexer   indexer.Config
+	Retention retention.Config
+	Topology  stream.Topology
 }
 
 // LoadSettings reads the environment.
@@ -74,14 +76,14 @@ func LoadSettings() (Settings, error) {
 	var s Settings
 	err := errors.Join(
 		config.Load("receiver", &s.Receiver), config.Load("enricher", &s.Enricher),
-		config.Load("indexer", &s.Indexer), config.Load("stream", &s.Topology),
+		config.Load("indexer", &s.Indexer), config.Load("retention", &s.Retention), config.Load("stream", &s.Topology),
 	)
 	return s, err
 }
 
 // Run starts everything, announces it, and runs until ctx ends; a clean stop takes less than ten seconds.
 //
-//	ctx ─▶ stop: announcement ─▶ receiver ─▶ enricher ─▶ indexer ─▶ Elasticsearch (own) ─▶ NATS
+//	ctx ─▶ stop: announcement ─▶ receiver ─▶ enricher ─▶ indexer ─▶ retention ─▶ Elasticsearch (own) ─▶ NATS
 func Run(ctx context.Context, o Options, settings Settings) (err error) {
 	if settings.Enricher.Geoip == "" {
 		settings.Enricher.Geoip = o.Dir.GeoIP()
@@ -192,6 +194,11 @@ func (p *plant) openServices(ctx context.Context) (err error) {
 	p.add("elasticsearch watch", p.watchNode)
 	p.group.Add("setup connection", nil, p.conn.Drain)
 	p.group.Add("telemetry", p.Telemetry.Serve, p.Telemetry.Shutdown)
+	p.add("retention", func(ctx context.Context) error {
+		cfg := p.settings.Retention
+		cfg.Elasticsearch = p.settings.Indexer.Elasticsearch
+		return retention.Run(ctx, cfg, p.Telemetry.For("retention"))
+	})
 	p.add("indexer", func(ctx context.Context) error {
 		return indexer.Run(ctx, p.settings.Indexer, p.Telemetry.For("indexer"))
 	})

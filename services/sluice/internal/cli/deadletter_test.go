@@ -165,6 +165,7 @@ func TestAReplayThatDiesAgainLeavesOneLetter(t *testing.T) {
 // startEnricher runs the real enricher.
 func (b *bench) startEnricher(t *testing.T) {
 	t.Helper()
+	b.must(t, "namespace", "create", "default") // an enricher guesses at none
 	admin := telemetry.Config{AdminListen: "127.0.0.1:0", LogLevel: "error", LogFormat: "json"}
 	tel, err := telemetry.Open(t.Context(), "enricher", admin)
 	if err != nil {
