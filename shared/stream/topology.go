@@ -103,7 +103,11 @@ func (c *Conn) Setup(ctx context.Context, t Topology) ([]Change, error) {
 // at the stream, for which the services' own users have no permission.
 func (c *Conn) BeginCounting(ctx context.Context) error {
 	for _, name := range []string{Deliveries, Documents} {
-		if _, err := c.openBook(ctx, name); err != nil {
+		state, err := c.State(ctx, name)
+		if err != nil {
+			return err
+		}
+		if _, err := c.openBook(ctx, name, state); err != nil {
 			return err
 		}
 	}
