@@ -121,6 +121,10 @@ fault: ## break one thing after another under load and check the promise; FAULT=
 	go test -count=1 -timeout 0 -v -run '^TestFaults$$' ./test/fault -fault='$(FAULT)' -seed='$(SEED)' -seeds='$(SEEDS)' \
 		-results='$(FAULT_RESULTS)' $(if $(or $(AGAIN),$(filter-out all,$(FAULT))),-again)
 
+.PHONY: mutants
+mutants: ## test the fault tests: Sluices with one thing broken, each of which must fail for its reason; MUTANT=name for one
+	go test -count=1 -timeout 0 -v -run '^TestMutants$$' ./test/fault -mutant='$(MUTANT)' -seed='$(SEED)'
+
 .PHONY: soak
 soak: ## random faults on one running system for DURATION; may be interrupted and goes on where it was
 	go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./test/fault -soak='$(DURATION)' -seed='$(SEED)' -results='$(SOAK_RESULTS)' -seeds=1
