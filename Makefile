@@ -20,6 +20,7 @@ BENCHTIME    = 1x
 TEST_TIMEOUT = 20m
 FAULT        = all
 SEED         = 1
+MUTANT       = all
 SEEDS        = $(if $(filter all,$(FAULT)),5,1)
 DURATION     = $(if $(filter outage,$(MAKECMDGOALS)),10m,1h)
 RATE         = 2000

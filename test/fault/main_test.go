@@ -47,6 +47,7 @@ type settings struct {
 	rate    float64
 	soak    time.Duration
 	outage  time.Duration
+	mutant  string
 }
 
 var options settings //nolint:gochecknoglobals // flags exist once per process
