@@ -20,6 +20,7 @@ BENCHTIME    = 1x
 TEST_TIMEOUT = 20m
 FAULT        = all
 SEED         = 1
+MUTANT       = all
 SEEDS        = $(if $(filter all,$(FAULT)),5,1)
 DURATION     = $(if $(filter outage,$(MAKECMDGOALS)),10m,1h)
 RATE         = 2000
@@ -121,6 +122,10 @@ bench: ## load tests: acknowledged and searchable events per second on this mach
 fault: ## break one thing after another under load and check the promise; FAULT=name SEED=n for one, SEEDS=5, AGAIN=1
 	go test -count=1 -timeout 0 -v -run '^TestFaults$$' ./test/fault -fault='$(FAULT)' -seed='$(SEED)' -seeds='$(SEEDS)' \
 		-results='$(FAULT_RESULTS)' $(if $(or $(AGAIN),$(filter-out all,$(FAULT))),-again)
+
+.PHONY: mutants
+mutants: ## test the fault tests: Sluices with one thing broken, each of which must fail for its reason; MUTANT=name for one
+	go test -count=1 -timeout 0 -v -run '^TestMutants$$' ./test/fault -mutant='$(MUTANT)' -seed='$(SEED)'
 
 .PHONY: soak
 soak: ## random faults on one running system for DURATION; may be interrupted and goes on where it was

@@ -116,7 +116,7 @@ func (j *Janitor) mend(ctx context.Context, now time.Time, failing bool) error {
 	if err != nil {
 		return err
 	}
-	damaged, total, err := bucket.damaged(ctx)
+	damaged, total, err := bucket.damaged(ctx, j.stream)
 	if err != nil || len(damaged) == 0 || len(damaged) == total {
 		return err
 	}
@@ -135,26 +135,28 @@ func (j *Janitor) mend(ctx context.Context, now time.Time, failing bool) error {
 	return bucket.empty(ctx)
 }
 
-// damaged lists keys whose record is there and cannot be read or replaced, and how many there are in all.
-func (b *Bucket) damaged(ctx context.Context) (keys []string, total int, err error) {
+// damaged lists keys below a prefix whose record is there and cannot be read or replaced, and how many there are in all.
+func (b *Bucket) damaged(ctx context.Context, prefix string) (keys []string, total int, err error) {
 	s, err := b.js.Stream(ctx, "KV_"+b.name)
 	if err != nil {
 		return nil, 0, fmt.Errorf("looking at bucket %s: %w", b.name, classify(err))
 	}
-	info, err := s.Info(ctx, jetstream.WithSubjectFilter(">"))
+	head := "$KV." + b.name + "."
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(head+prefix+".>"))
 	if err != nil {
 		return nil, 0, fmt.Errorf("listing keys of bucket %s: %w", b.name, classify(err))
 	}
 	for subject, records := range info.State.Subjects {
+		key := strings.TrimPrefix(subject, head)
 		if records > 1 { // there should be one: the server could not replace it, and answers no write to it any more
-			keys = append(keys, strings.TrimPrefix(subject, "$KV."+b.name+"."))
+			keys = append(keys, key)
 			continue
 		}
-		switch _, err := s.GetLastMsgForSubject(ctx, subject); {
-		case errors.Is(err, jetstream.ErrMsgNotFound):
-			keys = append(keys, strings.TrimPrefix(subject, "$KV."+b.name+"."))
+		switch _, err := b.Get(ctx, key); {
+		case errors.Is(err, ErrNotFound):
+			keys = append(keys, key)
 		case err != nil:
-			return nil, 0, fmt.Errorf("reading %s: %w", subject, classify(err))
+			return nil, 0, err
 		}
 	}
 	return keys, len(info.State.Subjects), nil

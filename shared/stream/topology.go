@@ -104,10 +104,10 @@ func (c *Conn) Setup(ctx context.Context, t Topology) ([]Change, error) {
 func (c *Conn) BeginCounting(ctx context.Context) error {
 	for _, name := range []string{Deliveries, Documents} {
 		state, err := c.State(ctx, name)
-		if err == nil {
-			_, err = c.openBook(ctx, name, state)
-		}
 		if err != nil {
+			return err
+		}
+		if _, err := c.openBook(ctx, name, state); err != nil {
 			return err
 		}
 	}

@@ -45,6 +45,14 @@ func (b *book) offered(e simulator.Event, broken bool) {
 	}
 }
 
+// forget takes back an event that was offered and not sent.
+func (b *book) forget(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.events, id)
+	b.sent = slices.DeleteFunc(b.sent, func(e simulator.Event) bool { return e.LogID == id })
+}
+
 // note takes the result of one attempt.
 func (b *book) note(r simulator.Result) {
 	b.mu.Lock()

@@ -3,6 +3,7 @@
 //
 //	go test ./fault -v -run '^TestFaults$' -fault=nats-kill -seed=7     one
 //	go test ./fault -v -run '^TestFaults$' -fault=all -seeds=5 -results=FILE   all, five times; goes on where it was stopped
+//	go test ./fault -v -run '^TestMutants$' -mutant=all                 broken Sluices, each of which must fail
 //	go test ./fault -v -run '^TestSoak$' -soak=1h -results=FILE         faults by chance, one after another on one rig
 //	go test ./fault -v -run '^TestOutage$' -outage=10m -rate=2000       Elasticsearch away for long: answers, memory, catching up
 //
@@ -46,6 +47,7 @@ type settings struct {
 	rate    float64
 	soak    time.Duration
 	outage  time.Duration
+	mutant  string
 }
 
 var options settings //nolint:gochecknoglobals // flags exist once per process
@@ -65,6 +67,7 @@ func TestMain(m *testing.M) {
 	flag.Float64Var(&options.rate, "rate", 400, "events per second of the load")
 	flag.DurationVar(&options.soak, "soak", 0, "how long TestSoak runs")
 	flag.DurationVar(&options.outage, "outage", 0, "how long Elasticsearch is away in TestOutage")
+	flag.StringVar(&options.mutant, "mutant", "", "names of mutants, separated by commas, or all")
 	os.Exit(m.Run())
 }
 

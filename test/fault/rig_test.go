@@ -92,7 +92,7 @@ func newRig(ctx context.Context, l *lab, dir string, crew int, disk int64, dice 
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	r.nats = &process{name: "nats", keeper: l.keeper, log: filepath.Join(dir, "nats.log"), program: os.Args[0], env: []string{natsVariable + "=" + r.store()}}
+	r.nats = &process{name: "nats", keeper: l.keeper, log: filepath.Join(dir, "nats.log"), program: os.Args[0], env: append([]string{natsVariable + "=" + r.store()}, l.natsEnv...)}
 	if err := r.begin(ctx); err != nil {
 		return nil, errors.Join(err, r.end())
 	}
@@ -124,7 +124,7 @@ func (r *rig) environment(s *service, admin string) []string {
 			env = append(env, "ELASTICSEARCH_USERNAME="+r.writer.name, "ELASTICSEARCH_PASSWORD="+r.writer.password)
 		}
 	}
-	return env
+	return append(env, r.extra...)
 }
 
 // begin starts everything in order and waits until it is ready.
