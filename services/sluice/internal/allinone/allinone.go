@@ -3,6 +3,7 @@
 package allinone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -277,14 +278,12 @@ func (p *plant) writable(ctx context.Context) error {
 }
 
 func (p *plant) ready() state.Ready {
-	base := p.PublicURL
-	if base == "" {
-		base = "http://" + reachable(p.receiver.Addr())
-	}
+	local := cmp.Or(p.receiver.Base(), p.receiver.Scheme()+"://"+reachable(p.receiver.Addr())) // a certificate is for its name only
+	base := cmp.Or(p.PublicURL, local)
 	return state.Ready{
 		PayloadURL: payloadURL(base, p.secret.Endpoint), Authorization: p.secret.Token, AdminURL: p.Telemetry.AdminURL(),
 		NATSURL: p.nats.URL(), ElasticsearchURL: p.settings.Indexer.ElasticsearchURL.Reveal(), Index: period.Alias(Namespace),
-		PID: os.Getpid(), Endpoint: p.secret.Endpoint, PublicURL: p.PublicURL, LocalURL: payloadURL("http://"+reachable(p.receiver.Addr()), p.secret.Endpoint),
+		PID: os.Getpid(), Endpoint: p.secret.Endpoint, PublicURL: p.PublicURL, LocalURL: payloadURL(local, p.secret.Endpoint),
 		Version: telemetry.Version(),
 	}
 }
