@@ -91,6 +91,9 @@ func (d *Desk) answer(ctx context.Context, w http.ResponseWriter, v *visit, a An
 	if a.Status == http.StatusBadRequest || a.Status == http.StatusRequestEntityTooLarge {
 		h.Set("Connection", "close") // what follows on this connection is not known to be a request
 	}
+	if len(v.request.TransferEncoding) > 0 {
+		h.Set("Connection", "close") // beside the chunks a Content-Length may have stood, by which a proxy would end the body elsewhere
+	}
 	say := body{Status: a.Name, Message: a.Say}
 	if a == Accepted {
 		say.Delivery, say.Bytes = v.id, &v.bytes
