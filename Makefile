@@ -124,6 +124,14 @@ fault: ## break one thing after another under load and check the promise; FAULT=
 soak: ## random faults on one running system for DURATION; may be interrupted and goes on where it was
 	go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./test/fault -soak='$(DURATION)' -seed='$(SEED)' -results='$(SOAK_RESULTS)' -seeds=1
 
+.PHONY: hostile
+hostile: ## send a running Sluice what nobody should send, and print each answer and what became of it
+	go test -count=1 -timeout 20m -v ./test/hostile
+
+.PHONY: leaks
+leaks: ## look for tokens and passwords of tests in what they left behind, below the temporary folder and bin/ci
+	@go run ./shared/leaktest/cmd/leaks $(wildcard bin/ci) "$${TMPDIR:-/tmp}"/sluice-*
+
 .PHONY: cover
 cover: ## coverage of the quick tests, as bin/coverage.html
 	@mkdir -p bin
