@@ -139,6 +139,14 @@ outage: ## Elasticsearch away for DURATION at RATE events per second: answers, m
 replay: ## index REPLAY_EVENTS old events, send them all again while answers are lost: 0 new documents, and what one costs
 	REPLAY_EVENTS='$(REPLAY_EVENTS)' go test -count=1 -timeout 0 -v ./test/replay
 
+.PHONY: hostile
+hostile: ## send a running Sluice what nobody should send, and print each answer and what became of it
+	go test -count=1 -timeout 20m -v ./test/hostile
+
+.PHONY: leaks
+leaks: ## look for tokens and passwords of tests in what they left behind, below the temporary folder and bin/ci
+	@go run ./shared/leaktest/cmd/leaks $(wildcard bin/ci) "$${TMPDIR:-/tmp}"/sluice-*
+
 .PHONY: cover
 cover: ## coverage of the quick tests, as bin/coverage.html
 	@mkdir -p bin

@@ -14,7 +14,7 @@ import (
 	"github.com/sluicelog/sluice/shared/stream/streamtest"
 )
 
-func open(t *testing.T) *endpoint.Registry {
+func open(t testing.TB) *endpoint.Registry {
 	t.Helper()
 	r, err := endpoint.Open(t.Context(), streamtest.Start(t).Open(t, "default"))
 	if err != nil {
@@ -23,7 +23,7 @@ func open(t *testing.T) *endpoint.Registry {
 	return r
 }
 
-func create(t *testing.T, r *endpoint.Registry, token string) *endpoint.Endpoint {
+func create(t testing.TB, r *endpoint.Registry, token string) *endpoint.Endpoint {
 	t.Helper()
 	e, err := r.Create(t.Context(), endpoint.Endpoint{Name: "prod", Namespace: "default"}, token)
 	if err != nil {

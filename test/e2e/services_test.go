@@ -2,8 +2,6 @@ package e2e_test
 
 import (
 	"encoding/json"
-	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +15,6 @@ import (
 	"github.com/sluicelog/sluice/shared/elastic/elastictest"
 	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/stream/access"
-	"github.com/sluicelog/sluice/shared/stream/embedded"
 	"github.com/sluicelog/sluice/shared/stream/streamtest"
 	"github.com/sluicelog/sluice/test/harness"
 )

@@ -28,6 +28,7 @@ type attempt struct {
 // visit is an attempt under way.
 type visit struct {
 	*rig
+	from    net.Addr        // every attempt comes from an address of its own
 	mark    string          // is in every value that must not reach a log
 	answers []string        // in order, each once
 	ids     map[string]bool // of the deliveries that were accepted, or where a message lies
@@ -64,7 +65,8 @@ func (v *visit) fill(text string) string {
 
 // dial opens a connection to the receiver.
 func (v *visit) dial() (net.Conn, bool) {
-	conn, err := net.DialTimeout("tcp", v.host, time.Minute)
+	dialer := net.Dialer{Timeout: time.Minute, LocalAddr: v.from}
+	conn, err := dialer.DialContext(v.t.Context(), "tcp", v.host)
 	if err != nil {
 		v.err = err
 		return nil, false
@@ -189,7 +191,8 @@ func (v *visit) post(body io.Reader, headers ...string) {
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], v.fill(headers[i+1]))
 	}
-	res, err := http.DefaultTransport.RoundTrip(req)
+	transport := &http.Transport{DisableCompression: true, DisableKeepAlives: true, DialContext: (&net.Dialer{LocalAddr: v.from}).DialContext}
+	res, err := transport.RoundTrip(req)
 	if err != nil {
 		v.err = err
 		return

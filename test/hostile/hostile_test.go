@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,7 +50,8 @@ func TestEveryHostileInputHasItsAnswer(t *testing.T) {
 	visits := map[*attempt]*visit{}
 	for _, g := range groups() {
 		for _, a := range g.attempts {
-			visits[&a] = &visit{rig: r, mark: fmt.Sprintf("m%xq%03dz", seed, len(all)), ids: map[string]bool{}, events: map[string]bool{}}
+			from := &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+len(all)))}
+			visits[&a] = &visit{rig: r, from: from, mark: fmt.Sprintf("m%xq%03dz", seed, len(all)), ids: map[string]bool{}, events: map[string]bool{}}
 			all = append(all, &a)
 		}
 	}

@@ -53,16 +53,16 @@ func forms() []attempt {
 		}, "Content-Type", "application/json; charset=utf-16"), answer: "200 accepted", becomes: "1 not_json"},
 		{name: "one bad line in the middle of 100", do: mixed(lines(100, 50, `{"log_id":"MARK broken`)), answer: "200 accepted", becomes: "99 documents, 1 not_json"},
 		{name: "one line of rubbish in front of 99 events", do: mixed(lines(100, 0, "MARK rubbish")), answer: "200 accepted", becomes: "99 documents, 1 not_json"},
-		{name: "an array that never ends", do: body(`[` + oneEvent + `,` + strings.ReplaceAll(oneEvent, "ID1", "ID2")), answer: "200 accepted", becomes: "2 documents, 1 not_json"},
-		{name: "100,000 brackets that open", do: body(strings.Repeat("[", 100_000)), answer: "200 accepted", becomes: "1 too_deep"},
-		{name: "100,000 braces and quotes that open", do: body(strings.Repeat(`{"a":`, 100_000)), answer: "200 accepted", becomes: "1 not_json"},
+		{name: "an array that never ends", do: body(`[` + oneEvent + `,` + strings.ReplaceAll(oneEvent, "ID1", "ID2")), answer: "200 accepted", becomes: "2 documents"},
+		{name: "100,000 brackets that open", do: body(strings.Repeat("[", 100_000)), answer: "200 accepted", becomes: "1 not_json"},
+		{name: "100,000 objects in one another, none of them whole", do: body(strings.Repeat(`{"a":`, 100_000)), answer: "200 accepted", becomes: "1 too_deep"},
 		{name: "a text that never ends, 1 MB", do: body(`{"log_id":"` + strings.Repeat("x", 1<<20)), answer: "200 accepted", becomes: "1 not_json"},
-		{name: "5,000 lines of rubbish: the first 1,000 one by one, the rest together", do: body(strings.Repeat("MARK\n", 5000)), answer: "200 accepted", becomes: "1001 not_json"},
+		{name: "5,000 lines of nothing but rubbish: they stay together", do: body(strings.Repeat("MARK\n", 5000)), answer: "200 accepted", becomes: "1 not_json"},
 		{name: "a comma too many, comments, single quotes, `NaN`, `Infinity`, `0x10`, `+1`, `.5`, `01`", do: body(strings.Join([]string{
 			`{"log_id":"a","data":{"n":1,}}`, `{"log_id":"a",/*x*/"data":{}}`, `{'log_id':'a'}`, `{"log_id":"a","data":{"n":NaN}}`, `{"log_id":"a","data":{"n":Infinity}}`,
 			`{"log_id":"a","data":{"n":0x10}}`, `{"log_id":"a","data":{"n":+1}}`, `{"log_id":"a","data":{"n":.5}}`, `{"log_id":"a","data":{"n":01}}`,
 		}, "\n")), answer: "200 accepted", becomes: "9 not_json"},
-		{name: "numbers, texts, `null`, `true` and arrays in place of events", do: body("1\n\"MARK\"\nnull\ntrue\n[[1]]\n"), answer: "200 accepted", becomes: "5 not_an_object"},
+		{name: "numbers, texts, `null`, `true` and arrays in place of events", do: body("1\n\"MARK\"\nnull\ntrue\n[[1]]\n"), answer: "200 accepted", becomes: "1 not_an_object, 4 not_json"},
 		{name: "invalid UTF-8, an overlong slash, half a surrogate", do: body(strings.Join([]string{
 			"{\"log_id\":\"a\",\"data\":{\"n\":\"\xff\xfe\"}}", "{\"log_id\":\"a\",\"data\":{\"n\":\"\xc0\xaf\"}}", "{\"log_id\":\"a\",\"data\":{\"n\":\"\xed\xa0\x80\"}}",
 		}, "\n")), answer: "200 accepted", becomes: "3 invalid_utf8"},
@@ -150,10 +150,10 @@ func members() []attempt {
 		}, answer: "200 accepted", becomes: "6 documents"},
 		{name: "a user agent of 64 KB, and texts that make careless patterns run for ever", do: body(event(`"user_agent":"Mozilla/5.0 (` + strings.Repeat("((((a+)+)+)+ ", 5000) + `!"`)), answer: "200 accepted", becomes: "1 document"},
 		{name: "a path of 60 KB of escapes in a Management API call", do: body(event(`"details":{"request":{"method":"patch","path":"/api/v2/` + strings.Repeat("%2e%2e%2f", 7000) + `","body":{"password":"MARK"}},"response":{"statusCode":200}}`)), answer: "200 accepted", becomes: "1 document"},
-		{name: "1,000 different `type`s that nobody knows", do: bytesOf(func(v *visit) []byte {
+		{name: "1,000 different `type`s that are no codes", do: bytesOf(func(v *visit) []byte {
 			all := make([]string, 1000)
 			for i := range all {
-				all[i] = v.fill(fmt.Sprintf(`{"log_id":"ID1","data":{"type":"MARK%d","date":"NOW"}}`, i))
+				all[i] = v.fill(fmt.Sprintf(`{"log_id":"ID1","data":{"type":"MARK %d","date":"NOW"}}`, i))
 			}
 			return []byte(strings.Join(all, "\n"))
 		}), answer: "200 accepted", becomes: "1000 documents"},

@@ -104,13 +104,13 @@ func heads() []attempt {
 		{name: "HTTP/1.0, which some proxies speak", do: raw("POST PATH HTTP/1.0\r\nAuthorization: TOKEN\r\nContent-Length: 0\r\n\r\n"), answer: "200 accepted"},
 		{name: "HTTP/0.9", do: raw("GET PATH\r\n"), answer: "400"},
 		{name: "HTTP/9.9", do: raw("POST PATH HTTP/9.9\r\nHost: x\r\n\r\n"), answer: "505"},
-		{name: "the preface of HTTP/2", do: raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), answer: "505"},
+		{name: "the preface of HTTP/2", do: raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), answer: "404 not_found"},
 		{name: "`Upgrade: h2c`: the offer is not taken", do: raw(empty("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n")), answer: "200 accepted"},
 		{name: "a TLS hello on the plain port", do: raw("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + strings.Repeat("\x00", 506)), answer: "400"},
 		{name: "64 KB of random-looking bytes", do: raw(strings.Repeat("\x80\x7f\x01\xfe", 16<<10)), answer: "431"},
 		{name: "empty lines and then a request", do: raw("\r\n\r\n" + empty("")), answer: "400"},
 		{name: "a connection that says nothing and leaves", do: ended(""), answer: "closed"},
-		{name: "a head that stops in the middle", do: ended("POST PATH HTTP/1.1\r\nHost: x\r\nAuthor"), answer: "closed"},
+		{name: "a head that stops in the middle", do: ended("POST PATH HTTP/1.1\r\nHost: x\r\nAuthor"), answer: "400"},
 		{name: "a head of one byte per second", do: drip("POST PATH HTTP/1.1\r\nX: ", "y"), answer: "closed", slow: true},
 		{name: "a connection that says nothing and stays", do: raw(""), answer: "closed", slow: true},
 	}
@@ -222,7 +222,7 @@ func parallel(v *visit, n int, do func(*visit)) {
 	all := make([]*visit, n)
 	var crowd sync.WaitGroup
 	for i := range all {
-		all[i] = &visit{rig: v.rig, mark: v.mark, ids: map[string]bool{}, events: map[string]bool{}}
+		all[i] = &visit{rig: v.rig, from: v.from, mark: v.mark, ids: map[string]bool{}, events: map[string]bool{}}
 		crowd.Go(func() { do(all[i]) })
 	}
 	crowd.Wait()

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicelog/sluice/shared/delivery"
 	"github.com/sluicelog/sluice/shared/stream"
 	"github.com/sluicelog/sluice/test/harness"
 )
@@ -30,7 +31,7 @@ func messages() []attempt {
 	documents := func(v *visit) string { return stream.SubjectDocuments(v.namespace) }
 	received := time.Now().UTC().Format(time.RFC3339)
 	facts := func(more ...string) stream.Header {
-		h := stream.Header{"Sluice-Schema": "1", "Sluice-Delivery": "MARK", "Sluice-Namespace": "default", "Sluice-Received": received}
+		h := stream.Header{"Sluice-Schema": "1", delivery.HeaderID: "MARK", "Sluice-Namespace": "default", "Sluice-Endpoint": "nobody", "Sluice-Received-At": received}
 		for i := 0; i+1 < len(more); i += 2 {
 			h[more[i]] = more[i+1]
 		}
@@ -44,9 +45,9 @@ func messages() []attempt {
 		{name: "in `DELIVERIES`: no headers", do: publish(deliveries, nil, oneEvent), answer: "stored", becomes: "1 bad_envelope"},
 		{name: "in `DELIVERIES`: no headers and no bytes", do: publish(deliveries, nil, ""), answer: "stored", becomes: "1 bad_envelope"},
 		{name: "in `DELIVERIES`: a version of the year 3000", do: publish(deliveries, stream.Header{"Sluice-Schema": "3000"}, oneEvent+"3000"), answer: "stored", becomes: "1 bad_envelope"},
-		{name: "in `DELIVERIES`: a time of receipt that is none", do: publish(deliveries, facts("Sluice-Received", "yesterday"), "yesterday"), answer: "stored", becomes: "1 bad_envelope"},
-		{name: "in `DELIVERIES`: a million deliveries in three bytes", do: publish(deliveries, stream.Header{"Sluice-Schema": "1", "Sluice-Deliveries": "1000000"}, "\xff\xff\x01"), answer: "stored", becomes: "1 bad_envelope"},
-		{name: "in `DELIVERIES`: a frame that is longer than its message", do: publish(deliveries, stream.Header{"Sluice-Schema": "1", "Sluice-Deliveries": "2"}, "\xff\xff\xff\xff\xff\xff\xff\xff\x7f{}"), answer: "stored", becomes: "1 bad_envelope"},
+		{name: "in `DELIVERIES`: a time of receipt that is none", do: publish(deliveries, facts("Sluice-Received-At", "yesterday"), "yesterday"), answer: "stored", becomes: "1 bad_envelope"},
+		{name: "in `DELIVERIES`: a million deliveries in three bytes", do: publish(deliveries, stream.Header{"Sluice-Schema": "1", "Sluice-Count": "1000000"}, "\xff\xff\x01"), answer: "stored", becomes: "1 bad_envelope"},
+		{name: "in `DELIVERIES`: a frame that is longer than its message", do: publish(deliveries, stream.Header{"Sluice-Schema": "1", "Sluice-Count": "2"}, "\xff\xff\xff\xff\xff\xff\xff\xff\x7f{}"), answer: "stored", becomes: "1 bad_envelope"},
 		{name: "in `DELIVERIES`: part −1 of 0", do: publish(deliveries, facts("Sluice-Part", "-1/0/-5"), "part"), answer: "stored", becomes: "1 bad_envelope"},
 		{name: "in `DELIVERIES`: a namespace with a wildcard and a path", do: publish(deliveries, facts("Sluice-Namespace", "../*.>"), "space"), answer: "stored", becomes: "1 bad_envelope"},
 		{name: "in `DELIVERIES`: compression that does not exist", do: publish(deliveries, facts("Content-Encoding", "br"), "br"), answer: "stored", becomes: "1 bad_compression"},

@@ -107,11 +107,25 @@ func (w *Writer) round(ctx context.Context, docs []*document) []*document {
 	}
 	begin := time.Now()
 	items, err := w.p.Cluster.Bulk(limit, join(docs), len(docs))
+	if err == nil {
+		err = matched(docs, items)
+	}
 	w.p.Metrics.bulk(len(docs), time.Since(begin), err)
 	if err != nil {
 		return append(left, w.refused(ctx, docs, err)...)
 	}
 	return append(left, w.settle(ctx, docs, items, begin)...)
+}
+
+// matched refuses answers of which it is not sure whose they are: one that stands in another's place would make a refused
+// document count as stored.
+func matched(docs []*document, items []elastic.Item) error {
+	for i, d := range docs {
+		if items[i].ID != d.id {
+			return fmt.Errorf("answer %d of %d is for the document %.64q, and %s was sent in its place: does a proxy change what elasticsearch says?", i+1, len(docs), items[i].ID, d.id)
+		}
+	}
+	return nil
 }
 
 // refused handles an answer to the request as a whole: too large a body is halved, everything else waits.

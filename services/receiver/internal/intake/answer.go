@@ -91,6 +91,9 @@ func (d *Desk) answer(ctx context.Context, w http.ResponseWriter, v *visit, a An
 	if a.Status == http.StatusBadRequest || a.Status == http.StatusRequestEntityTooLarge || a == Throttled {
 		h.Set("Connection", "close") // what follows is not known to be a request; whoever guesses shall shake hands anew
 	}
+	if len(v.request.TransferEncoding) > 0 {
+		h.Set("Connection", "close") // beside the chunks a Content-Length may have stood, by which a proxy would end the body elsewhere
+	}
 	say := body{Status: a.Name, Message: a.Say}
 	if a == Accepted {
 		say.Delivery, say.Bytes = v.id, &v.bytes
