@@ -43,6 +43,7 @@ type Conn struct {
 	js   jetstream.JetStream
 	log  *slog.Logger
 	back *bell
+	care *care
 }
 
 // bell rings when a lost connection is back. What the server pushed to us, such as a watch, has then ended silently.
@@ -67,7 +68,8 @@ func (b *bell) ring() {
 
 // Open connects and verifies that acknowledged means on disk. name shows in the server's connection list.
 func Open(ctx context.Context, name string, cfg Config, log *slog.Logger) (*Conn, error) {
-	if err := proveDurable(ctx, cfg); err != nil {
+	silent, err := proveDurable(ctx, cfg)
+	if err != nil {
 		return nil, err
 	}
 	back := &bell{ch: make(chan struct{})}
@@ -80,13 +82,20 @@ func Open(ctx context.Context, name string, cfg Config, log *slog.Logger) (*Conn
 		nc.Close()
 		return nil, fmt.Errorf("opening jetstream: %w", err)
 	}
-	return &Conn{nc: nc, js: js, log: log, back: back}, nil
+	c := &Conn{nc: nc, js: js, log: log, back: back}
+	c.care = c.startCare(ctx, silent, cfg.InProcess == nil)
+	return c, nil
 }
+
+// pingPeriod is how often a server must show that it is there; after three times it counts as gone. A server that stands
+// still, or whose network drops everything, is noticed by nothing else.
+const pingPeriod = 4 * time.Second
 
 func dial(ctx context.Context, name string, cfg Config, log *slog.Logger, back *bell) (*nats.Conn, error) {
 	opts := []nats.Option{
 		nats.Name("sluice-" + name), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(200*time.Millisecond, time.Second), nats.ReconnectBufSize(-1),
+		nats.PingInterval(pingPeriod), nats.MaxPingsOutstanding(2),
 		nats.Timeout(5 * time.Second), nats.DrainTimeout(10 * time.Second), nats.CustomInboxPrefix("_INBOX_" + name),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
@@ -148,6 +157,9 @@ func (c *Conn) Ready(ctx context.Context) error {
 	if !c.nc.IsConnected() {
 		return fmt.Errorf("not connected to NATS: %s", c.nc.Status())
 	}
+	if err := c.care.refuted(); err != nil {
+		return err
+	}
 	if _, err := c.js.AccountInfo(ctx); err != nil {
 		return fmt.Errorf("asking jetstream: %w", err)
 	}
@@ -156,6 +168,7 @@ func (c *Conn) Ready(ctx context.Context) error {
 
 // Drain sends what is buffered and closes; it returns when the connection is closed or ctx ends.
 func (c *Conn) Drain(ctx context.Context) error {
+	defer c.care.end()
 	if err := c.nc.Drain(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 		c.nc.Close()
 		if errors.Is(err, nats.ErrConnectionReconnecting) {
@@ -177,4 +190,7 @@ func (c *Conn) Drain(ctx context.Context) error {
 }
 
 // Close ends the connection at once.
-func (c *Conn) Close() { c.nc.Close() }
+func (c *Conn) Close() {
+	c.care.end()
+	c.nc.Close()
+}

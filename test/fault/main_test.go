@@ -32,6 +32,7 @@ import (
 // Variables by which this program starts itself as something else.
 const (
 	natsVariable   = "SLUICE_FAULT_NATS"   // the folder of a NATS server
+	memberVariable = "SLUICE_FAULT_MEMBER" // a member of a NATS cluster, as JSON
 	keeperVariable = "SLUICE_FAULT_KEEPER" // not empty: the keeper
 )
 
@@ -52,6 +53,8 @@ func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv(natsVariable) != "":
 		os.Exit(serveNATS(os.Getenv(natsVariable)))
+	case os.Getenv(memberVariable) != "":
+		os.Exit(serveMember(os.Getenv(memberVariable)))
 	case os.Getenv(keeperVariable) != "":
 		os.Exit(keep())
 	}
@@ -123,7 +126,8 @@ func newKeeper() (*keeper, error) {
 	return &keeper{cmd: cmd, in: in}, nil
 }
 
-// tell notes that something began (+) or ended (-): a process by its number, or the folder of an Elasticsearch or a mount.
+// tell notes that something began (+) or ended (-): a process by its number, the folder of an Elasticsearch or a mount,
+// or the name of a network namespace or link.
 func (k *keeper) tell(sign, kind, what string) { fmt.Fprintf(k.in, "%s %s %s\n", sign, kind, what) }
 
 func (k *keeper) end() {
@@ -152,6 +156,8 @@ func keep() int {
 			_ = n.Stop(context.Background())
 		case on && thing[0] == "mount":
 			_ = exec.Command("umount", filepath.Clean(thing[1])).Run()
+		case on && (thing[0] == "netns" || thing[0] == "link"):
+			forgetNetwork(thing[0], thing[1])
 		}
 	}
 	return 0
