@@ -45,6 +45,7 @@ type clusterLab struct {
 	nats    []*host
 	elastic []*elasticNode
 	crew    map[string]*host // of the services
+	lasting *keeper          // of network and Elasticsearch; nil: they stay
 }
 
 // elasticNode is one Elasticsearch of the cluster.
@@ -81,10 +82,16 @@ func newClusterLab(t *testing.T) *clusterLab {
 	}
 	t.Cleanup(l.keeper.end)
 	l.copyPrograms(t)
-	if l.site, err = newSite(l.keeper); err != nil {
+	number := os.Getpid()
+	if l.lasting = l.keeper; options.stay != "" {
+		l.lasting, number = nil, int(salt(options.stay)%1e6)
+	}
+	if l.site, err = newSite(l.lasting, number); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(l.site.end)
+	if options.stay == "" {
+		t.Cleanup(l.site.end)
+	}
 	if err := l.addHosts(); err != nil {
 		t.Fatal(err)
 	}
@@ -137,15 +144,18 @@ func (l *clusterLab) startElastic(t *testing.T) error {
 	for _, n := range l.elastic {
 		seeds = append(seeds, fmt.Sprintf("%s:%d", n.inner, transportPort))
 	}
-	name := fmt.Sprintf("fault-%d-%d", os.Getpid(), time.Now().UnixNano())
-	t.Cleanup(func() { // before the folders go
-		if err := l.stopElastic(); err != nil {
-			t.Error(err)
-		}
-	})
+	dir, name := options.stay, fmt.Sprintf("fault-%d", salt(options.stay))
+	if options.stay == "" {
+		dir, name = harness.Dir(t), fmt.Sprintf("fault-%d-%d", os.Getpid(), time.Now().UnixNano())
+		t.Cleanup(func() {
+			if err := l.stopElastic(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 	for _, n := range l.elastic {
 		n.options = node.Options{
-			Dir: filepath.Join(harness.Dir(t), n.name), Heap: "512m", Prefer: node.KindMaven, Cluster: name, NetNamespace: n.netns, StartLimit: 10 * time.Minute,
+			Dir: filepath.Join(dir, n.name), Heap: "512m", Prefer: node.KindMaven, Cluster: name, NetNamespace: n.netns, StartLimit: 10 * time.Minute,
 			// A quick start matters more than speed later on.
 			Files: map[string][]byte{"jvm.options.d/cluster.options": []byte("-XX:TieredStopAtLevel=1\n")},
 			Settings: map[string]string{
@@ -154,7 +164,7 @@ func (l *clusterLab) startElastic(t *testing.T) error {
 				"cluster.fault_detection.follower_check.timeout": "3s", "cluster.fault_detection.leader_check.timeout": "3s",
 			},
 		}
-		l.keeper.tell("+", "elasticsearch", n.options.Dir)
+		l.lasting.tell("+", "elasticsearch", n.options.Dir)
 	}
 	return l.allUp(t.Context())
 }
@@ -189,7 +199,7 @@ func (l *clusterLab) stopElastic() error {
 		}
 		_ = syscall.Kill(n.node.PID(), syscall.SIGCONT) // it may be frozen
 		errs = append(errs, n.node.Stop(context.Background()))
-		l.keeper.tell("-", "elasticsearch", n.options.Dir)
+		l.lasting.tell("-", "elasticsearch", n.options.Dir)
 	}
 	return errors.Join(errs...)
 }

@@ -98,7 +98,7 @@ func (c *cluster) environment(h *host) []string {
 	return []string{
 		"NATS_URL=" + c.natsURLs(), "NATS_MONITOR_URLS=" + c.monitorURLs(), "ELASTICSEARCH_URL=" + c.urls(), "INDEXER_REPLICAS=1",
 		fmt.Sprintf("ADMIN_LISTEN=%s:%d", h.ip, adminPort), fmt.Sprintf("RECEIVER_LISTEN=%s:%d", h.ip, receiverPort),
-		"RECEIVER_INSTANCE=" + h.name, "RECEIVER_LINGER=2s", "LOG_FORMAT=json", "LOG_LEVEL=info", "INDEXER_BULK_TIMEOUT=10s",
+		"RECEIVER_INSTANCE=" + h.name, "RECEIVER_LINGER=2s", "LOG_FORMAT=json", "LOG_LEVEL=info", "INDEXER_BULK_TIMEOUT=30s",
 	}
 }
 

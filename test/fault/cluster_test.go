@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/sluicelog/sluice/shared/elastic/node"
 	"github.com/sluicelog/sluice/test/harness"
 )
 
@@ -50,6 +52,32 @@ func TestClusterFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// TestClusterEnds ends what -stay has left running.
+func TestClusterEnds(t *testing.T) {
+	if options.stay == "" || options.fault != "" {
+		t.Skip("name the folder with -stay, or run `make fault-cluster-stop`")
+	}
+	for i := range elasticNodes {
+		if n, running := node.Running(filepath.Join(options.stay, fmt.Sprintf("elastic-%d", i+1))); running {
+			if err := n.Stop(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	l := &clusterLab{crew: map[string]*host{}}
+	var err error
+	if l.site, err = newSite(nil, int(salt(options.stay)%1e6)); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.addHosts(); err != nil {
+		t.Fatal(err)
+	}
+	l.site.end()
+	if err := os.RemoveAll(options.stay); err != nil {
+		t.Fatal(err)
 	}
 }
 

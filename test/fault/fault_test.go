@@ -138,7 +138,7 @@ func TestASelectionOfFaults(t *testing.T) {
 
 // selection are faults that share an Elasticsearch with other tests.
 func selection() []string {
-	return []string{"receiver-kill", "nats-kill", "crew-kill", "elasticsearch-answers-lost", "consumers-deleted"}
+	return []string{"receiver-kill", "nats-kill", "crew-kill", "elasticsearch-answers-lost", "consumers-deleted", "stop"}
 }
 
 // TestSoak runs faults by chance on one rig, as long as -soak says. What the results hold of this build and seed counts

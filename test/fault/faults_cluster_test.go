@@ -385,11 +385,20 @@ func startsWithoutOne(x *trial) (func() error, error) {
 func rollingAll(x *trial) (func() error, error) {
 	plain, before := x.watchPlain(), x.book.attempts()
 	defer plain()
+	v, silence, err := x.listen(x.cluster.natsURLs())
+	if err != nil {
+		return nil, err
+	}
+	defer silence()
 	for _, name := range x.order {
 		if err := x.restartReady(name); err != nil {
 			return nil, err
 		}
 	}
+	if err := v.verdict(x); err != nil {
+		return nil, err
+	}
+	silence()
 	for _, s := range x.cluster.servers {
 		text, err := s.end(syscall.SIGTERM)
 		if err != nil {

@@ -45,6 +45,7 @@ type settings struct {
 	again   bool
 	rate    float64
 	soak    time.Duration
+	stay    string
 }
 
 var options settings //nolint:gochecknoglobals // flags exist once per process
@@ -65,6 +66,7 @@ func TestMain(m *testing.M) {
 	flag.BoolVar(&options.again, "again", false, "run also what the results hold already")
 	flag.Float64Var(&options.rate, "rate", 400, "events per second of the load")
 	flag.DurationVar(&options.soak, "soak", 0, "how long TestSoak runs")
+	flag.StringVar(&options.stay, "stay", "", "folder of a cluster that outlives the run, for the next one to use; TestClusterEnds ends it")
 	os.Exit(m.Run())
 }
 
@@ -128,7 +130,12 @@ func newKeeper() (*keeper, error) {
 
 // tell notes that something began (+) or ended (-): a process by its number, the folder of an Elasticsearch or a mount,
 // or the name of a network namespace or link.
-func (k *keeper) tell(sign, kind, what string) { fmt.Fprintf(k.in, "%s %s %s\n", sign, kind, what) }
+// A nil keeper keeps nothing: what it would be told of outlives this process.
+func (k *keeper) tell(sign, kind, what string) {
+	if k != nil {
+		fmt.Fprintf(k.in, "%s %s %s\n", sign, kind, what)
+	}
+}
 
 func (k *keeper) end() {
 	_ = k.in.Close()

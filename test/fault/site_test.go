@@ -25,20 +25,23 @@ type host struct {
 type site struct {
 	keeper *keeper
 	prefix string // the first three numbers of the addresses
+	number int    // in the addresses
 	bridge string // empty without network namespaces
 	hosts  []*host
 	ways   map[[2]*host]bool // that are cut
 }
 
-// newSite makes an empty network.
-func newSite(k *keeper) (*site, error) {
-	pid := os.Getpid()
-	s := &site{keeper: k, ways: map[[2]*host]bool{}}
+// newSite makes an empty network with a number of its own, or finds the one that stayed.
+func newSite(k *keeper, pid int) (*site, error) {
+	s := &site{keeper: k, number: pid % 250, ways: map[[2]*host]bool{}}
 	if os.Geteuid() != 0 {
 		s.prefix = fmt.Sprintf("127.%d.%d", 200+pid>>8%50, pid%256)
 		return s, nil
 	}
 	s.prefix, s.bridge = fmt.Sprintf("10.213.%d", pid%250), fmt.Sprintf("slb%d", pid)
+	if ip("link", "show", s.bridge) == nil {
+		return s, nil
+	}
 	k.tell("+", "link", s.bridge)
 	return s, errors.Join(
 		ip("link", "add", s.bridge, "type", "bridge"),
@@ -62,11 +65,14 @@ func (s *site) add(name string, number int) (*host, error) {
 	if h.inner = h.ip; s.bridge == "" {
 		return h, nil
 	}
-	h.inner = fmt.Sprintf("127.213.%d.%d", os.Getpid()%250, number)
+	h.inner = fmt.Sprintf("127.213.%d.%d", s.number, number)
 	h.netns = fmt.Sprintf("%sn%d", s.bridge, number)
 	outer := fmt.Sprintf("%sv%d", s.bridge, number)
 	if len(outer) > 15 { // the longest name of a link
-		outer = fmt.Sprintf("sl%dv%d", os.Getpid()%100000, number)
+		outer = outer[len(outer)-15:]
+	}
+	if _, err := os.Stat("/run/netns/" + h.netns); err == nil {
+		return h, nil
 	}
 	s.keeper.tell("+", "netns", h.netns)
 	return h, errors.Join(
