@@ -181,7 +181,7 @@ func (x *trial) nodeAt(where place) (*elasticNode, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(x.cluster.elastic, func(n *elasticNode) bool { return n.ip == address })
+	i := slices.IndexFunc(x.cluster.elastic, func(n *elasticNode) bool { return n.inner == address })
 	if i < 0 {
 		return nil, fmt.Errorf("no node has the address %q", address)
 	}
