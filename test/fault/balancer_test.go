@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,7 +93,7 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case err != nil && i == 0:
 			b.note("no answer")
 		case err == nil && i == 0 && got > 299:
-			b.note(fmt.Sprint(got))
+			b.note(strconv.Itoa(got))
 		}
 		if err == nil {
 			status, answer = got, raw

@@ -127,7 +127,7 @@ func (l *clusterLab) addHosts() error {
 	return errors.Join(errs...)
 }
 
-func (n *elasticNode) url() string { return fmt.Sprintf("http://%s:%d", n.ip, elasticPort) }
+func (n *elasticNode) url() string { return address("http", n.ip, elasticPort) }
 
 func (l *clusterLab) urls() string {
 	var all []string

@@ -8,9 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -44,7 +46,7 @@ func newClusterRig(ctx context.Context, l *clusterLab, dir string, dice *rand.Ra
 		lab: l.lab, dir: dir, namespace: fmt.Sprintf("fault_%012x", time.Now().UnixNano()&0xffffffffffff), services: map[string]*service{}, order: crewNames(),
 		nats: &process{}, cluster: c, extra: []string{"NATS_URL=" + c.natsURLs(), "NATS_MONITOR_URLS=" + c.monitorURLs(), "ELASTICSEARCH_URL=" + l.urls(), "STREAM_REPLICAS=3", "INDEXER_REPLICAS=1"},
 	}
-	if err := c.assemble(r); err != nil {
+	if err := c.assemble(r); err != nil { //nolint:contextcheck // the balancer ends with the rig
 		return nil, err
 	}
 	var errs [3]error
@@ -79,12 +81,12 @@ func (c *cluster) assemble(r *rig) error {
 	for _, name := range r.order {
 		h := c.crew[name]
 		kind, _, _ := strings.Cut(name, "-")
-		s := &service{admin: fmt.Sprintf("http://%s:%d", h.ip, adminPort)}
+		s := &service{admin: address("http", h.ip, adminPort)}
 		s.process = &process{name: name, keeper: c.keeper, log: filepath.Join(r.dir, name+".log"), env: c.environment(h)}
 		s.program, s.args = h.within(c.programs[kind])
 		r.services[name] = s
 		if kind == "receiver" {
-			targets = append(targets, &backend{name: name, url: fmt.Sprintf("http://%s:%d", h.ip, receiverPort), admin: s.admin})
+			targets = append(targets, &backend{name: name, url: address("http", h.ip, receiverPort), admin: s.admin})
 		}
 	}
 	var err error
@@ -102,13 +104,17 @@ func (c *cluster) environment(h *host) []string {
 	}
 }
 
-func (c *cluster) natsURLs() string    { return addressesOf(c.nats, "nats://%s:%d", natsPort) }
-func (c *cluster) monitorURLs() string { return addressesOf(c.nats, "http://%s:%d", monitorPort) }
+func (c *cluster) natsURLs() string    { return addressesOf(c.nats, "nats", natsPort) }
+func (c *cluster) monitorURLs() string { return addressesOf(c.nats, "http", monitorPort) }
 
-func addressesOf(hosts []*host, format string, port int) string {
+func address(scheme, host string, port int) string {
+	return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(port))
+}
+
+func addressesOf(hosts []*host, scheme string, port int) string {
 	var all []string
 	for _, h := range hosts {
-		all = append(all, fmt.Sprintf(format, h.ip, port))
+		all = append(all, address(scheme, h.ip, port))
 	}
 	return strings.Join(all, ",")
 }
@@ -146,7 +152,7 @@ func (c *cluster) natsReady(ctx context.Context, limit time.Duration) error {
 			if !s.running() {
 				return fmt.Errorf("%s ended: see %s", s.process.name, s.log)
 			}
-			if _, err := get(ctx, fmt.Sprintf("http://%s:%d/healthz", s.ip, monitorPort)); err != nil {
+			if _, err := get(ctx, address("http", s.ip, monitorPort)+"/healthz"); err != nil {
 				return err
 			}
 		}
@@ -158,7 +164,7 @@ func (c *cluster) natsReady(ctx context.Context, limit time.Duration) error {
 func (c *cluster) jetStream(only ...*natsServer) (jetstream.JetStream, func(), error) {
 	urls := c.natsURLs()
 	if len(only) > 0 {
-		urls = fmt.Sprintf("nats://%s:%d", only[0].ip, natsPort)
+		urls = address("nats", only[0].ip, natsPort)
 	}
 	nc, err := nats.Connect(urls, nats.Timeout(3*time.Second), nats.IgnoreDiscoveredServers())
 	if err != nil {

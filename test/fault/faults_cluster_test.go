@@ -84,8 +84,8 @@ func natsDies(who role, sig syscall.Signal) func(x *trial) (func() error, error)
 		if err != nil {
 			return nil, err
 		}
-		s := leader
-		if s, err = who(x); err != nil {
+		s, err := who(x)
+		if err != nil {
 			return nil, err
 		}
 		text, err := s.end(sig)

@@ -2,6 +2,7 @@ package fault_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -66,7 +67,7 @@ func (v *verdicts) verdict(x *trial) error {
 	x.saw("%d messages acknowledged, %d given back, %d finished ones handed out again", v.acks, v.given, len(v.again))
 	switch {
 	case v.acks == 0:
-		return fmt.Errorf("no acknowledgement was heard")
+		return errors.New("no acknowledgement was heard")
 	case len(v.again) > 0:
 		return fmt.Errorf("handed out again although they were finished: %v", v.again[:min(len(v.again), 5)])
 	}

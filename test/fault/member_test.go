@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -42,16 +43,13 @@ func (m member) serve() error {
 	end := make(chan os.Signal, 1)
 	signal.Notify(end, syscall.SIGTERM, os.Interrupt)
 	parent := os.Getppid()
-	routes := ""
-	for i, r := range m.Routes {
-		if i > 0 {
-			routes += ","
-		}
-		routes += fmt.Sprintf("nats://%s:%d", r, routePort)
+	var routes []string
+	for _, host := range m.Routes {
+		routes = append(routes, address("nats", host, routePort))
 	}
 	ns, err := server.NewServer(&server.Options{
 		ServerName: m.Name, Host: m.Host, Port: natsPort, HTTPHost: m.Host, HTTPPort: monitorPort,
-		Cluster: server.ClusterOpts{Name: "fault", Host: m.Host, Port: routePort}, Routes: server.RoutesFromStr(routes),
+		Cluster: server.ClusterOpts{Name: "fault", Host: m.Host, Port: routePort}, Routes: server.RoutesFromStr(strings.Join(routes, ",")),
 		JetStream: true, StoreDir: m.Dir, JetStreamMaxStore: 16 << 30, JetStreamMaxMemory: 64 << 20,
 		SyncInterval: 2 * time.Minute, SyncAlways: true, MaxPayload: 8 << 20, MaxPending: 64 << 20,
 		NoSigs: true, DisableJetStreamBanner: true, Logtime: true,
