@@ -49,17 +49,18 @@ func Open(cfg Config) (*Client, error) {
 	if cfg.ElasticsearchAPIKey != "" && cfg.ElasticsearchUsername != "" {
 		return nil, errors.New("settings ELASTICSEARCH_API_KEY and ELASTICSEARCH_USERNAME: keep one of the two")
 	}
+	way := &nodes{next: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second,
+		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:       &tls.Config{RootCAs: trust, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: 2 * time.Minute, WriteBufferSize: 64 << 10,
+	}}
 	es, err := elasticsearch.NewClient(elasticsearch.Config{
 		Addresses: addresses(cfg.ElasticsearchURL), APIKey: cfg.ElasticsearchAPIKey.Reveal(),
 		Username: cfg.ElasticsearchUsername, Password: cfg.ElasticsearchPassword.Reveal(),
 		DisableRetry: true, EnableDebugLogger: false,
-		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second,
-			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			TLSClientConfig:       &tls.Config{RootCAs: trust, MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout:   10 * time.Second,
-			ResponseHeaderTimeout: 2 * time.Minute, WriteBufferSize: 64 << 10,
-		},
+		Transport: way, ConnectionPoolFunc: way.pool,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the Elasticsearch client for %s: %w", cfg.ElasticsearchURL, err)

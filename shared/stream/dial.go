@@ -16,10 +16,15 @@ import (
 // reads the answers.
 func InboxPrefix(name string) string { return "_INBOX_" + name }
 
+// pingPeriod is how often a server must show that it is there; after three times it counts as gone. A server that stands
+// still, or whose network drops everything, is noticed by nothing else.
+const pingPeriod = 4 * time.Second
+
 func (c *Conn) dial(ctx context.Context, name string, cfg Config) (*nats.Conn, error) {
 	opts := []nats.Option{
 		nats.Name("sluice-" + name), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(200*time.Millisecond, time.Second), nats.ReconnectBufSize(-1),
+		nats.PingInterval(pingPeriod), nats.MaxPingsOutstanding(2),
 		nats.Timeout(5 * time.Second), nats.DrainTimeout(10 * time.Second), nats.CustomInboxPrefix(InboxPrefix(name)),
 		nats.IgnoreAuthErrorAbort(), // a key that counts again after a mistake is found without a restart
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {

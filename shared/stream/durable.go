@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,24 +19,69 @@ var ErrNotDurable = errors.New("the NATS server does not sync every write to dis
 // remedy is what an operator can do about ErrNotDurable.
 const remedy = "set `jetstream { sync_interval: always }` on every server and name their monitoring addresses in NATS_MONITOR_URLS; NATS_ACCEPT_LOSING_ACKNOWLEDGED_EVENTS=true starts anyway"
 
-// proveDurable refuses a server that acknowledges before its disk has the message.
-func proveDurable(ctx context.Context, cfg Config) error {
+// proveDurable refuses servers that acknowledge before their disks have the message. One server of several may be away,
+// as long as most have answered; silent are those that are to be asked later.
+func proveDurable(ctx context.Context, cfg Config) (silent []string, err error) {
 	if cfg.SyncAlways || cfg.NATSUnsafe {
-		return nil
+		return nil, nil
 	}
-	if len(cfg.NATSMonitorURLs) == 0 {
-		return fmt.Errorf("%w, as far as we can tell: NATS_MONITOR_URLS is empty: %s", ErrNotDurable, remedy)
+	urls := cfg.NATSMonitorURLs
+	if len(urls) == 0 {
+		return nil, fmt.Errorf("%w, as far as we can tell: NATS_MONITOR_URLS is empty: %s", ErrNotDurable, remedy)
 	}
-	for _, url := range cfg.NATSMonitorURLs {
-		always, err := cfg.Syncs(ctx, url)
-		if err != nil {
-			return err
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answers := cfg.askAll(ctx, urls)
+	silent = slices.Clone(urls)
+	var errs []error
+	var enough <-chan time.Time // from the moment when most have answered
+	for len(errs) < len(silent) {
+		select {
+		case a := <-answers:
+			switch {
+			case a.err != nil:
+				errs = append(errs, a.err)
+				continue
+			case !a.always:
+				return nil, notDurable(a.url)
+			}
+			silent = slices.DeleteFunc(silent, func(url string) bool { return url == a.url })
+			if enough == nil && len(silent) < len(urls)-len(urls)/2 {
+				enough = time.After(patienceForRest)
+			}
+		case <-enough:
+			return silent, nil
 		}
-		if !always {
-			return fmt.Errorf("%w: %s says so: %s", ErrNotDurable, url, remedy)
-		}
 	}
-	return nil
+	if len(silent) >= len(urls)-len(urls)/2 {
+		return nil, fmt.Errorf("asking %d NATS servers for their sync setting, %d answered and more than half must: %w", len(urls), len(urls)-len(silent), errors.Join(errs...))
+	}
+	return silent, nil
+}
+
+// patienceForRest is how long the other servers may take when most have answered.
+const patienceForRest = time.Second
+
+func notDurable(url string) error {
+	return fmt.Errorf("%w: %s says so: %s", ErrNotDurable, url, remedy)
+}
+
+// answer is what one server's monitoring page says.
+type answer struct {
+	url    string
+	always bool
+	err    error
+}
+
+func (cfg Config) askAll(ctx context.Context, urls []string) <-chan answer {
+	answers := make(chan answer, len(urls))
+	for _, url := range urls {
+		go func() {
+			always, err := cfg.Syncs(ctx, url)
+			answers <- answer{url, always, err}
+		}()
+	}
+	return answers
 }
 
 // Syncs asks the server's monitoring page at base whether JetStream runs with sync_interval always. It waits up to

@@ -2,7 +2,9 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -46,8 +48,44 @@ func (o Outgoing) message() (*nats.Msg, []jetstream.PublishOpt) {
 	return msg, opts
 }
 
-// Publish stores one message and waits for the receipt. The error is one of ErrFull, ErrAway, ErrExists, ErrTooLarge.
+// How long one attempt to publish may take before the message is sent again, and the pause before that.
+const (
+	publishTry   = 1500 * time.Millisecond
+	publishPause = 100 * time.Millisecond
+	publishLimit = 5 * time.Second // with a context that has no end
+)
+
+// Publish stores one message and waits for the receipt. A message with an ID is sent again while no answer comes, until
+// ctx ends: it may have been lost with the server that led the stream, and is stored once however often it arrives. The
+// error is one of ErrFull, ErrAway, ErrExists, ErrTooLarge, ErrNotDurable.
 func (c *Conn) Publish(ctx context.Context, out Outgoing) (Receipt, error) {
+	if err := c.care.refuted(); err != nil {
+		return Receipt{}, err
+	}
+	if out.ID == "" {
+		return c.publish(ctx, out)
+	}
+	if _, ends := ctx.Deadline(); !ends {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, publishLimit)
+		defer cancel()
+	}
+	for {
+		try, cancel := context.WithTimeout(ctx, publishTry)
+		receipt, err := c.publish(try, out)
+		cancel()
+		if err == nil || !errors.Is(err, ErrAway) {
+			return receipt, err
+		}
+		select {
+		case <-ctx.Done():
+			return receipt, err
+		case <-time.After(publishPause):
+		}
+	}
+}
+
+func (c *Conn) publish(ctx context.Context, out Outgoing) (Receipt, error) {
 	msg, opts := out.message()
 	ack, err := c.js.PublishMsg(ctx, msg, opts...)
 	if err != nil {

@@ -46,6 +46,7 @@ type Conn struct {
 	log    *slog.Logger
 	back   *bell
 	denied *denials
+	care   *care
 }
 
 // bell rings when a lost connection is back. What the server pushed to us, such as a watch, has then ended silently.
@@ -70,11 +71,11 @@ func (b *bell) ring() {
 
 // Open connects and verifies that acknowledged means on disk. name shows in the server's connection list.
 func Open(ctx context.Context, name string, cfg Config, log *slog.Logger) (*Conn, error) {
-	if err := proveDurable(ctx, cfg); err != nil {
+	silent, err := proveDurable(ctx, cfg)
+	if err != nil {
 		return nil, err
 	}
 	c := &Conn{log: log, back: &bell{ch: make(chan struct{})}, denied: newDenials(log)}
-	var err error
 	if c.nc, err = c.dial(ctx, name, cfg); err != nil {
 		return nil, err
 	}
@@ -82,6 +83,7 @@ func Open(ctx context.Context, name string, cfg Config, log *slog.Logger) (*Conn
 		c.nc.Close()
 		return nil, fmt.Errorf("opening jetstream: %w", err)
 	}
+	c.care = c.startCare(ctx, cfg, silent)
 	return c, nil
 }
 
@@ -93,6 +95,9 @@ func (c *Conn) Ready(ctx context.Context) error {
 	if !c.nc.IsConnected() {
 		return fmt.Errorf("not connected to NATS: %s", c.nc.Status())
 	}
+	if err := c.care.refuted(); err != nil {
+		return err
+	}
 	if _, err := c.js.AccountInfo(ctx); err != nil {
 		return fmt.Errorf("asking jetstream: %w", c.denied.explain(err))
 	}
@@ -101,6 +106,7 @@ func (c *Conn) Ready(ctx context.Context) error {
 
 // Drain sends what is buffered and closes; it returns when the connection is closed or ctx ends.
 func (c *Conn) Drain(ctx context.Context) error {
+	defer c.care.end()
 	if err := c.nc.Drain(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 		c.nc.Close()
 		if errors.Is(err, nats.ErrConnectionReconnecting) {
@@ -122,4 +128,7 @@ func (c *Conn) Drain(ctx context.Context) error {
 }
 
 // Close ends the connection at once.
-func (c *Conn) Close() { c.nc.Close() }
+func (c *Conn) Close() {
+	c.care.end()
+	c.nc.Close()
+}

@@ -156,11 +156,13 @@ func eventID(body []byte) string {
 
 // check compares the book with what is searchable and what lies among the dead letters. deadly allows whole events there.
 func (x *trial) check(ctx context.Context) (*verdict, error) {
-	found, err := x.found(ctx, x.endpoint)
-	if err != nil {
-		return nil, err
-	}
-	letters, err := x.letters(ctx)
+	var found, letters map[string]int
+	err := within(time.Minute, "reading what became of the events", func() (err error) { // a cluster may still be settling
+		if found, err = x.found(ctx, x.endpoint); err == nil {
+			letters, err = x.letters(ctx)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -17,10 +17,15 @@ import (
 // wanted are the faults that -fault names, in the order of the table.
 func wanted(t *testing.T) []*fault {
 	t.Helper()
-	all := faults()
 	if options.fault == "all" {
-		return all
+		return faults()
 	}
+	return among(t, faults())
+}
+
+// among are those of all that -fault names.
+func among(t *testing.T, all []*fault) []*fault {
+	t.Helper()
 	var some []*fault
 	for name := range strings.SplitSeq(options.fault, ",") {
 		i := slices.IndexFunc(all, func(f *fault) bool { return f.name == strings.TrimSpace(name) })
@@ -53,6 +58,9 @@ func skips(l *lab, f *fault) string {
 func TestFaults(t *testing.T) {
 	if options.fault == "" {
 		t.Skip("name faults with -fault, or run `make fault`")
+	}
+	if isCluster() {
+		t.Skip("these are faults of a cluster")
 	}
 	chosen := wanted(t)
 	l := newLab(t, slices.ContainsFunc(chosen, func(f *fault) bool { return f.own }))
@@ -130,7 +138,7 @@ func TestASelectionOfFaults(t *testing.T) {
 
 // selection are faults that share an Elasticsearch with other tests.
 func selection() []string {
-	return []string{"receiver-kill", "nats-kill", "crew-kill", "elasticsearch-answers-lost", "consumers-deleted"}
+	return []string{"receiver-kill", "nats-kill", "crew-kill", "elasticsearch-answers-lost", "consumers-deleted", "stop"}
 }
 
 // TestSoak runs faults by chance on one rig, as long as -soak says. What the results hold of this build and seed counts

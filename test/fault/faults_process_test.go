@@ -35,6 +35,7 @@ func processFaults() []*fault {
 		{name: "nats-restart", does: "SIGTERM of NATS and a new start", hold: time.Second, strike: natsEnds(syscall.SIGTERM)},
 		{name: "elasticsearch-restart", does: "a clean stop of Elasticsearch and a new start", own: true, strike: elasticRestart},
 		{name: "rolling-restart", does: "SIGTERM and a new start of every service, one after another", crew: 2, strike: rolling},
+		{name: "stop", does: "SIGTERM of every service, one after another and twice: each exits 0, and no message that it had finished is handed out again", crew: 2, strike: stops},
 	}
 }
 

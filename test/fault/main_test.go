@@ -34,6 +34,7 @@ import (
 // Variables by which this program starts itself as something else.
 const (
 	natsVariable   = "SLUICE_FAULT_NATS"   // the folder of a NATS server
+	memberVariable = "SLUICE_FAULT_MEMBER" // a member of a NATS cluster, as JSON
 	keeperVariable = "SLUICE_FAULT_KEEPER" // not empty: the keeper
 )
 
@@ -48,6 +49,7 @@ type settings struct {
 	soak    time.Duration
 	outage  time.Duration
 	mutant  string
+	stay    string
 }
 
 var options settings //nolint:gochecknoglobals // flags exist once per process
@@ -56,6 +58,8 @@ func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv(natsVariable) != "":
 		os.Exit(serveNATS(os.Getenv(natsVariable)))
+	case os.Getenv(memberVariable) != "":
+		os.Exit(serveMember(os.Getenv(memberVariable)))
 	case os.Getenv(keeperVariable) != "":
 		os.Exit(keep())
 	}
@@ -68,6 +72,7 @@ func TestMain(m *testing.M) {
 	flag.DurationVar(&options.soak, "soak", 0, "how long TestSoak runs")
 	flag.DurationVar(&options.outage, "outage", 0, "how long Elasticsearch is away in TestOutage")
 	flag.StringVar(&options.mutant, "mutant", "", "names of mutants, separated by commas, or all")
+	flag.StringVar(&options.stay, "stay", "", "folder of a cluster that outlives the run, for the next one to use; TestClusterEnds ends it")
 	os.Exit(m.Run())
 }
 
@@ -129,8 +134,14 @@ func newKeeper() (*keeper, error) {
 	return &keeper{cmd: cmd, in: in}, nil
 }
 
-// tell notes that something began (+) or ended (-): a process by its number, or the folder of an Elasticsearch or a mount.
-func (k *keeper) tell(sign, kind, what string) { fmt.Fprintf(k.in, "%s %s %s\n", sign, kind, what) }
+// tell notes that something began (+) or ended (-): a process by its number, the folder of an Elasticsearch or a mount,
+// or the name of a network namespace or link.
+// A nil keeper keeps nothing: what it would be told of outlives this process.
+func (k *keeper) tell(sign, kind, what string) {
+	if k != nil {
+		fmt.Fprintf(k.in, "%s %s %s\n", sign, kind, what)
+	}
+}
 
 func (k *keeper) end() {
 	_ = k.in.Close()
@@ -158,6 +169,8 @@ func keep() int {
 			_ = n.Stop(context.Background())
 		case on && thing[0] == "mount":
 			_ = exec.Command("umount", filepath.Clean(thing[1])).Run()
+		case on && (thing[0] == "netns" || thing[0] == "link"):
+			forgetNetwork(thing[0], thing[1])
 		}
 	}
 	return 0

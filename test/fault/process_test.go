@@ -14,6 +14,7 @@ import (
 type process struct {
 	name    string
 	program string
+	args    []string
 	env     []string
 	log     string
 	keeper  *keeper
@@ -28,7 +29,7 @@ func (p *process) start() error {
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	p.cmd = exec.Command(p.program)
+	p.cmd = exec.Command(p.program, p.args...)
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(os.Environ(), p.env...), log, log
 	if err := p.cmd.Start(); err != nil {
 		return fmt.Errorf("starting %s: %w", p.name, err)

@@ -55,6 +55,8 @@ type rig struct {
 	own       *valve // the driver's way to NATS
 	conn      *stream.Conn
 	endpoints int
+	cluster   *cluster // several of each; nil: one NATS and one Elasticsearch behind valves
+	extra     []string // of the environment of commands
 }
 
 // newRig starts a rig; crew is how many enrichers and indexers it has of each.
@@ -198,7 +200,7 @@ func (r *rig) startService(name string) error {
 	if err == nil {
 		from = info.Size()
 	}
-	if err := s.start(); err != nil || name != "receiver" {
+	if err := s.start(); err != nil || name != "receiver" || r.cluster != nil {
 		return err
 	}
 	return within(40*time.Second, "the receiver's address", func() error {
@@ -270,7 +272,7 @@ func (r *rig) command(ctx context.Context, env []string, args ...string) (string
 	cmd := exec.CommandContext(ctx, r.programs["sluice"], args...)
 	cmd.Env = append(os.Environ(), "NATS_URL=nats://"+r.own.addr, "NATS_MONITOR_URLS=http://"+r.monitor.addr,
 		"ELASTICSEARCH_URL="+r.url, "ELASTICSEARCH_USERNAME="+r.admin.name, "ELASTICSEARCH_PASSWORD="+r.admin.password)
-	cmd.Env = append(cmd.Env, env...)
+	cmd.Env = append(append(cmd.Env, r.extra...), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return string(out), fmt.Errorf("sluice %s: %w: %s", strings.Join(args, " "), err, out)

@@ -108,12 +108,12 @@ func (a account) ownTree(folder string) error {
 	})
 }
 
-// start starts cmd as the account.
-func (a account) start(cmd *exec.Cmd) error {
+// start starts cmd as the account, in a network namespace where one is named.
+func (a account) start(cmd *exec.Cmd, netns string) error {
 	if a.drop {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}
 	}
-	err := startReaching(cmd, a.closed != "")
+	err := startReaching(cmd, a.closed != "", netns)
 	switch {
 	case err == nil:
 		return nil

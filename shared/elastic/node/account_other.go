@@ -7,10 +7,11 @@ import (
 	"os/exec"
 )
 
-// startReaching starts cmd. Letting it pass folders that are closed to its user (reach) is possible on Linux only.
-func startReaching(cmd *exec.Cmd, reach bool) error {
-	if reach {
-		return errors.New("there are no capabilities on this system")
+// startReaching starts cmd. Letting it pass folders that are closed to its user (reach) and network namespaces are
+// possible on Linux only.
+func startReaching(cmd *exec.Cmd, reach bool, netns string) error {
+	if reach || netns != "" {
+		return errors.New("there are no capabilities and no network namespaces on this system")
 	}
 	return cmd.Start()
 }

@@ -55,6 +55,14 @@ type Options struct {
 	Files map[string][]byte
 	// Prefer is KindDocker, KindMaven or empty for whichever is there. A folder with data keeps its kind.
 	Prefer string
+	// Cluster is the name of a cluster that several nodes make together; how they find each other is in Settings. Empty
+	// means that the node is a cluster of its own. Without Docker only.
+	Cluster string
+	// NetNamespace is the named network namespace (ip netns) that the server lives in; empty means ours. It takes Linux
+	// and root, and works without Docker only.
+	NetNamespace string
+	// StartLimit is how long a start may take; 0 means three minutes.
+	StartLimit time.Duration
 	// Username, Password and CAFile (PEM) are what the health probe needs when Settings turn on security and TLS.
 	Username string
 	Password string
@@ -128,7 +136,7 @@ func Ensure(ctx context.Context, opts Options) (*Node, error) {
 	}
 	if n, running := find(ctx, opts.Dir, opts.Log); running {
 		opts.Progress("adopting the running Elasticsearch")
-		if err := n.await(ctx, probe); !errors.Is(err, errGone) {
+		if err := n.await(ctx, probe, opts.StartLimit); !errors.Is(err, errGone) {
 			return n, err
 		}
 	}

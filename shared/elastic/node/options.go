@@ -29,6 +29,9 @@ func (o Options) complete() (Options, error) {
 	if o.Heap == "" {
 		o.Heap = "1g"
 	}
+	if o.StartLimit == 0 {
+		o.StartLimit = startTimeout
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -39,6 +42,9 @@ func (o Options) complete() (Options, error) {
 }
 
 func (o Options) check() error {
+	if (o.Cluster != "" || o.NetNamespace != "") && o.Prefer != KindMaven {
+		return fmt.Errorf("a node of a cluster of several, or in a network namespace, runs without Docker only: set Prefer to %s", KindMaven)
+	}
 	if !heapPattern.MatchString(o.Heap) {
 		return fmt.Errorf("heap size %q: want a number with k, m or g, such as 1g", o.Heap)
 	}
@@ -51,7 +57,7 @@ func (o Options) check() error {
 		switch {
 		case !settingPattern.MatchString(key):
 			return fmt.Errorf("elasticsearch setting %q: a key has only letters, digits, dots, _ and -", key)
-		case key == "cluster.name" || key == "path.data" || key == "path.logs" || key == "node.portsfile":
+		case key == "cluster.name" || key == "node.name" || key == "path.data" || key == "path.logs" || key == "node.portsfile":
 			return fmt.Errorf("elasticsearch setting %s: it is set from the state folder and cannot be changed", key)
 		}
 	}

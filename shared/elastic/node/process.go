@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// Every process of a node carries one of these arguments, followed by the cluster's name: the launcher (and the shell
-// that becomes it) the first, the server the second.
+// Every process of a node carries one of these arguments, followed by the record's random name: the launcher (and the
+// shell that becomes it) the first, the server the second.
 const (
-	clusterArgument = "-Ecluster.name="
+	markArgument    = "-Enode.name="
 	clusterProperty = "-Dsluice.cluster="
 )
 
@@ -19,7 +19,7 @@ func processesOf(cluster string) ([]int, error) {
 		switch {
 		case slices.Contains(args, clusterProperty+cluster):
 			servers = append(servers, pid)
-		case slices.Contains(args, clusterArgument+cluster):
+		case slices.Contains(args, markArgument+cluster):
 			launchers = append(launchers, pid)
 		}
 	})

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -18,7 +19,8 @@ const recordName = "node.json"
 // is started, so that there is no moment in which a running node is unknown.
 type record struct {
 	Dir     string    `json:"dir"`
-	Cluster string    `json:"cluster"`
+	Cluster string    `json:"cluster"`          // random: the processes carry it, and it is the cluster's name
+	Joined  string    `json:"joined,omitempty"` // the cluster's name where several nodes share one
 	Kind    string    `json:"kind"`
 	Version string    `json:"version"`
 	Scheme  string    `json:"scheme"`
@@ -65,7 +67,7 @@ func (r record) write() error {
 // newRecord prepares the record of a node about to start. The cluster keeps its name over restarts.
 func newRecord(opts Options, before record, kind string) record {
 	rec := record{
-		Dir: opts.Dir, Cluster: before.Cluster, Kind: kind, Version: Version,
+		Dir: opts.Dir, Cluster: before.Cluster, Joined: opts.Cluster, Kind: kind, Version: Version,
 		Scheme: opts.scheme(), Started: time.Now().UTC(),
 	}
 	if rec.Cluster == "" {
@@ -75,6 +77,9 @@ func newRecord(opts Options, before record, kind string) record {
 	}
 	return rec
 }
+
+// clusterName is what the node's cluster calls itself.
+func (r record) clusterName() string { return cmp.Or(r.Joined, r.Cluster) }
 
 // previous is the record of the node that ran here before, or an empty one.
 func previous(dir string) (record, error) {

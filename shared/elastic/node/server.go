@@ -50,12 +50,12 @@ func startServer(ctx context.Context, opts Options, rec record) error {
 		return err
 	}
 	opts.Progress("starting Elasticsearch " + Version)
-	cmd := exec.Command(filepath.Join(home, "bin", "elasticsearch"), "-d", clusterArgument+rec.Cluster) //nolint:noctx // it outlives ctx
+	cmd := exec.Command(filepath.Join(home, "bin", "elasticsearch"), "-d", markArgument+rec.Cluster, "-Ecluster.name="+rec.clusterName()) //nolint:noctx // it outlives ctx
 	cmd.Dir = opts.Dir
 	cmd.Env = serverEnvironment(opts, rec, jdk)
 	cmd.Stdout, cmd.Stderr = stdout, stdout
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := runner.start(cmd); err != nil {
+	if err := runner.start(cmd, opts.NetNamespace); err != nil {
 		return err
 	}
 	opts.Log.InfoContext(ctx, "elasticsearch launched", "dir", opts.Dir, "pid", cmd.Process.Pid, "user", runner.String())

@@ -35,7 +35,7 @@ func start(ctx context.Context, opts Options, probe *probe) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting elasticsearch in %s: %w", opts.Dir, err)
 	}
-	if err := n.await(ctx, probe); err != nil {
+	if err := n.await(ctx, probe, opts.StartLimit); err != nil {
 		n.abandon(ctx)
 		return nil, err
 	}
@@ -73,8 +73,8 @@ func (n *Node) abandon(ctx context.Context) {
 }
 
 // await waits until the node answers that it is ready, and records where it listens.
-func (n *Node) await(ctx context.Context, probe *probe) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+func (n *Node) await(ctx context.Context, probe *probe, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -88,7 +88,7 @@ func (n *Node) await(ctx context.Context, probe *probe) error {
 			return n.failed(errGone)
 		case seen.address != "":
 			n.note(seen)
-			if last = probe.check(ctx, n.record.URL, n.record.Cluster); last == nil {
+			if last = probe.check(ctx, n.record.URL, n.record.clusterName()); last == nil {
 				n.log.InfoContext(ctx, "elasticsearch is ready", "dir", n.dir, "url", n.record.URL, "pid", n.record.PID)
 				return n.record.write()
 			}

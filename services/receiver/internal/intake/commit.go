@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/sluicelog/sluice/shared/delivery"
@@ -120,9 +121,14 @@ func (c *Committer) publish(ctx context.Context, all []delivery.Delivery) error 
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	begin := time.Now()
-	_, err = c.stream.Publish(ctx, stream.Outgoing{Subject: stream.SubjectDeliveries, Header: header, Data: payload})
+	_, err = c.stream.Publish(ctx, stream.Outgoing{Subject: stream.SubjectDeliveries, ID: commitID(all), Header: header, Data: payload})
 	c.metrics.commit(len(all), time.Since(begin), err)
 	return err
+}
+
+// commitID is what the stream knows a message by when it has to be sent twice: the first delivery in it is in no other one.
+func commitID(all []delivery.Delivery) string {
+	return all[0].ID + "." + strconv.Itoa(all[0].Part)
 }
 
 // Store puts one delivery on disk, whole or in parts, and returns when it is. plain is the body's size after
