@@ -44,22 +44,22 @@ func (l *lab) onPowered(t *testing.T) *lab {
 	if l.second != nil {
 		return l.second
 	}
-	l.second = &lab{keeper: l.keeper, programs: l.programs, build: l.build, onDisk: true}
-	top := l.top
-	if err := l.second.ownNode(top); errors.Is(err, node.ErrUnavailable) && os.Getenv("CI") == "" {
+	second := &lab{keeper: l.keeper, programs: l.programs, build: l.build, onDisk: true}
+	if err := second.ownNode(l.top); errors.Is(err, node.ErrUnavailable) && os.Getenv("CI") == "" {
 		t.Skip(err)
 	} else if err != nil {
 		t.Fatal(err)
 	}
 	var err error
-	l.second.client, err = elastic.Open(elastic.Config{
-		ElasticsearchURL:      config.URL(l.second.url),
-		ElasticsearchUsername: l.second.admin.name, ElasticsearchPassword: config.Secret(l.second.admin.password),
+	second.client, err = elastic.Open(elastic.Config{
+		ElasticsearchURL:      config.URL(second.url),
+		ElasticsearchUsername: second.admin.name, ElasticsearchPassword: config.Secret(second.admin.password),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l.second
+	l.second = second
+	return second
 }
 
 // plugInData mounts a disk where a node of our own will have its data.
