@@ -17,6 +17,9 @@ func powerFaults() []*fault {
 	return []*fault{
 		nats("nats-power-cut", "three power cuts of NATS: what it had not synced is gone", 0, natsPowerCuts(false)),
 		nats("nats-power-cut-torn", "three power cuts of NATS: of what it had not synced anything may be left", 0, natsPowerCuts(true)),
+		nats("slow-disk", "every sync of NATS's disk takes 300 ms", 10*time.Second, slowDisk),
+		nats("nats-disk-error", "syncs of NATS's disk fail; the disk is repaired and NATS started again", 0, diskError),
+		nats("nats-disk-read-only", "NATS's disk can only be read; it is repaired and NATS started again", 0, diskReadOnly),
 		elastic("elasticsearch-power-cut", "a power cut of Elasticsearch: what it had not synced is gone", elasticPowerCut(false)),
 		elastic("elasticsearch-power-cut-torn", "a power cut of Elasticsearch: of what it had not synced anything may be left", elasticPowerCut(true)),
 		elastic("everything-power-cut", "the machine loses its power: Elasticsearch, NATS and all services at once", everythingPowerCut(false)),
@@ -94,4 +97,40 @@ func everythingPowerCut(torn bool) func(x *trial) (func() error, error) {
 			return errors.Join(x.elasticBack(torn), x.startNATS(), x.startServices(x.order...))
 		}, nil
 	}
+}
+
+func slowDisk(x *trial) (func() error, error) {
+	const wait = 300 * time.Millisecond
+	before := x.power.Counts().Syncs
+	x.power.DelaySyncs(wait)
+	return func() error {
+		x.power.Repair()
+		n := x.power.Counts().Syncs - before
+		if n == 0 {
+			return errors.New("nothing was synced while the disk was slow")
+		}
+		x.saw("%d syncs took %s each", n, wait)
+		return nil
+	}, nil
+}
+
+func diskError(x *trial) (func() error, error) {
+	return x.hurtDisk(func() { x.power.FailSyncs(x.dice.IntN(20)) })
+}
+
+func diskReadOnly(x *trial) (func() error, error) { return x.hurtDisk(x.power.ReadOnly) }
+
+// hurtDisk breaks NATS's disk until the sender is refused and the receiver says why.
+func (x *trial) hurtDisk(hurt func()) (func() error, error) {
+	before, refused := x.book.attempts()[503], x.power.Counts().Refused
+	hurt()
+	heal := func() error {
+		x.power.Repair()
+		x.saw("the disk refused %d operations", x.power.Counts().Refused-refused)
+		return x.restartNATS()
+	}
+	if err := x.answered(503, 5, before, time.Minute); err != nil {
+		return heal, err
+	}
+	return heal, x.writeDead()
 }

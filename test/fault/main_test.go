@@ -11,6 +11,7 @@ package fault_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -36,6 +37,7 @@ import (
 const (
 	natsVariable   = "SLUICE_FAULT_NATS"   // the folder of a NATS server
 	keeperVariable = "SLUICE_FAULT_KEEPER" // not empty: the keeper
+	roomVariable   = "SLUICE_FAULT_ROOM"   // how many bytes the NATS server may store
 	lazyVariable   = "SLUICE_FAULT_LAZY"   // not empty: the NATS server syncs every two minutes, as it does by default
 )
 
@@ -84,7 +86,12 @@ func serveNATS(dir string) int {
 	if os.Getenv(lazyVariable) != "" {
 		return serveLazily(ctx, dir)
 	}
-	s, err := embedded.Start(ctx, embedded.Options{Dir: dir, MaxStore: 16 << 30, Monitor: true, Log: log})
+	room, err := strconv.ParseInt(cmp.Or(os.Getenv(roomVariable), strconv.Itoa(16<<30)), 10, 64)
+	if err != nil {
+		log.Error("no NATS server", "error", err)
+		return 1
+	}
+	s, err := embedded.Start(ctx, embedded.Options{Dir: dir, MaxStore: room, Monitor: true, Log: log})
 	if err == nil {
 		err = announce(dir, addresses{s.URL(), s.MonitorURL()})
 	}
