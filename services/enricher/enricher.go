@@ -121,9 +121,13 @@ func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *s
 	})
 	tel.Check("stream", conn.Ready)
 	tel.Check("consumer", func(context.Context) error { return inbox.Failure() })
+	guard := stream.NewGuard(cfg.Stream, tel.Log)
+	tel.Check("stream writes", guard.Ready)
 	tel.Metrics.MustRegister(oldest(inbox))
+	guard.Register(tel.Metrics)
 	group := &lifecycle.Group{}
 	group.Add("stream", nil, conn.Drain)
+	group.Add("stream guard", guard.Run, nil)
 	group.Add("directory", directory.Run, nil)
 	group.Add("geoip", places.Run, nil)
 	janitor := conn.NewJanitor(stream.Deliveries, cfg.ReplayMargin)

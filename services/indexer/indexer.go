@@ -113,9 +113,13 @@ func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *s
 	tel.Check("elasticsearch", cluster.Ready)
 	tel.Check("namespaces", crew.ready)
 	tel.Metrics.MustRegister((&age{conn: conn, directory: directory, held: crew.held}).collector()) //nolint:contextcheck // a scrape has no context
+	guard := stream.NewGuard(cfg.Stream, tel.Log)
+	tel.Check("stream writes", guard.Ready)
 	tel.Metrics.MustRegister(janitor.Collector())
+	guard.Register(tel.Metrics)
 	group := &lifecycle.Group{}
 	group.Add("stream", nil, conn.Drain)
+	group.Add("stream guard", guard.Run, nil)
 	group.Add("directory", directory.Run, nil)
 	group.Add("janitor", janitor.Run, nil)
 	group.Add("namespaces", crew.run, crew.stop)

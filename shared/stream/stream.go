@@ -37,6 +37,9 @@ type Config struct {
 	NATSUnsafe      bool       `envconfig:"NATS_ACCEPT_LOSING_ACKNOWLEDGED_EVENTS" default:"false" desc:"start although the server may lose acknowledged events in a power cut"`
 	InProcess       Dialer     `ignored:"true"` // set by the all-in-one: no socket between service and server
 	SyncAlways      bool       `ignored:"true"` // set by the all-in-one, which knows its server's setting
+
+	// Healthz is the health page, with details, of the all-in-one's server.
+	Healthz func() ([]byte, error) `ignored:"true"`
 }
 
 // Conn is one connection to JetStream. It is safe for concurrent use and reconnects for ever.

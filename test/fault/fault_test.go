@@ -46,6 +46,8 @@ func skips(l *lab, f *fault) string {
 	switch {
 	case f.root && os.Geteuid() != 0:
 		return "it needs root"
+	case f.ownDisk:
+		return "" // it makes what it needs
 	case f.own && l.node == nil:
 		return "it needs an Elasticsearch of its own"
 	case f.own && l.node.PID() == 0:
@@ -91,6 +93,9 @@ func one(t *testing.T, l *lab, results *ledger, f *fault, seed uint64) {
 		t.Skip(why)
 	}
 	dir := harness.Dir(t)
+	if f.ownDisk {
+		l = l.onPowered(t)
+	}
 	r := attempt(t, l, f, seed, options.rate, dir)
 	fmt.Fprintln(os.Stdout, r.line())
 	if err := results.add(r); err != nil {
@@ -120,6 +125,9 @@ func TestASelectionOfFaults(t *testing.T) {
 				continue
 			}
 			t.Run(f.name, func(t *testing.T) {
+				if why := skips(l, f); why != "" {
+					t.Skipf("SKIPPED: %s", why)
+				}
 				t.Parallel()
 				dir := harness.Dir(t)
 				r := attempt(t, l, f, seed, 100, dir)
@@ -138,7 +146,7 @@ func TestASelectionOfFaults(t *testing.T) {
 
 // selection are faults that share an Elasticsearch with other tests.
 func selection() []string {
-	return []string{"receiver-kill", "nats-kill", "crew-kill", "elasticsearch-answers-lost", "consumers-deleted", "stop"}
+	return []string{"receiver-kill", "nats-kill", "crew-kill", "elasticsearch-answers-lost", "consumers-deleted", "stop", "nats-power-cut-torn"}
 }
 
 // TestSoak runs faults by chance on one rig, as long as -soak says. What the results hold of this build and seed counts
@@ -161,7 +169,7 @@ func TestSoak(t *testing.T) {
 	}
 	var pool []*fault
 	for _, f := range faults() {
-		if !f.once && skips(l, f) == "" {
+		if !f.once && !f.ownDisk && skips(l, f) == "" {
 			pool = append(pool, f)
 		}
 	}

@@ -18,6 +18,7 @@ func roomFaults() []*fault {
 		{name: "streams-full", does: "both streams are full, as Elasticsearch is away: 503 for the sender", strike: streamsFull},
 		{name: "dead-letters-full", does: "DEAD_LETTERS has no room: enrichers hold what holds rubbish", once: true, hold: 5 * time.Second, strike: deadLettersFull},
 		{name: "nats-disk-full", does: "the disk of NATS is full; room is made and NATS started again", root: true, once: true, disk: 96 << 20, strike: diskFull},
+		{name: "storage-limit", does: "NATS has stored what it may store altogether: 503, although no stream is full", once: true, prepare: littleRoom, strike: storageLimit},
 		{name: "receiver-no-files", does: "the receiver may open no more files: connections are not accepted", hold: 5 * time.Second, strike: noFiles("receiver")},
 		{name: "indexer-no-files", does: "the indexer may open no more files, and its connections to Elasticsearch are cut", hold: 5 * time.Second, strike: noFiles("indexer")},
 	}
@@ -108,12 +109,7 @@ func diskFull(x *trial) (func() error, error) {
 		if err := os.Remove(ballast); err != nil {
 			return err
 		}
-		text, err := x.nats.end(syscall.SIGTERM)
-		if err != nil {
-			return err
-		}
-		x.saw("%s", text)
-		return x.startNATS()
+		return x.restartNATS()
 	}
 	block, written := make([]byte, 64<<10), 0
 	deadline := time.Now().Add(40 * time.Second)
@@ -131,7 +127,32 @@ func diskFull(x *trial) (func() error, error) {
 		}
 	}
 	x.saw("disk of %d MiB full, %d MiB of them ballast", x.disk>>20, written>>20)
-	return heal, nil
+	return heal, x.writeDead()
+}
+
+// writeDead waits until the receiver says that a stream takes no messages before NATS was started again.
+func (x *trial) writeDead() error {
+	return within(time.Minute, "the metric that says a stream refuses writes", func() error {
+		if x.metric("receiver", "sluice_stream_write_dead{") < 1 {
+			return errors.New("it does not")
+		}
+		page, err := x.page("receiver", "/readyz")
+		if err == nil {
+			return fmt.Errorf("the receiver is ready: %s", page)
+		}
+		x.saw("the receiver names the stream that refuses writes")
+		return nil
+	})
+}
+
+// restartNATS is what its operator does.
+func (x *trial) restartNATS() error {
+	text, err := x.nats.end(syscall.SIGTERM)
+	if err != nil {
+		return err
+	}
+	x.saw("%s", text)
+	return x.startNATS()
 }
 
 // rlimit is what prlimit(2) takes.

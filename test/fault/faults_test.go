@@ -4,5 +4,5 @@ import "slices"
 
 // faults is the list of all.
 func faults() []*fault {
-	return slices.Concat(processFaults(), wayFaults(), elasticFaults(), roomFaults(), senderFaults(), operatorFaults())
+	return slices.Concat(processFaults(), wayFaults(), elasticFaults(), roomFaults(), senderFaults(), operatorFaults(), powerFaults())
 }

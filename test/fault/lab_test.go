@@ -42,6 +42,10 @@ type lab struct {
 	// Of a node of our own only.
 	node    *node.Node
 	options node.Options
+	top     *testing.T // as long as it lives, so do these
+	onDisk  bool       // its data lies on a disk whose power can be cut
+	mains   disk       // that disk
+	second  *lab       // the same with such a disk, made when it is first needed
 }
 
 // account is a user of Elasticsearch, empty where security is off.
@@ -57,7 +61,7 @@ const (
 // all tests share.
 func newLab(t *testing.T, own bool) *lab {
 	t.Helper()
-	l := &lab{programs: map[string]string{}}
+	l := &lab{programs: map[string]string{}, top: t}
 	var err error
 	if l.keeper, err = newKeeper(); err != nil {
 		t.Fatal(err)
@@ -115,6 +119,11 @@ func (l *lab) ownNode(t *testing.T) error {
 			"thread_pool.write.queue_size":                "4",
 		},
 	}
+	if l.onDisk {
+		if err := l.plugInData(t); err != nil {
+			return err
+		}
+	}
 	l.keeper.tell("+", "elasticsearch", l.options.Dir)
 	if err := l.startNode(t.Context()); err != nil {
 		return err
@@ -130,6 +139,9 @@ func (l *lab) ownNode(t *testing.T) error {
 
 func (l *lab) startNode(ctx context.Context) error {
 	n, err := node.Ensure(ctx, l.options)
+	if err != nil && ctx.Err() == nil { // a busy machine may not start one within the time that a start has
+		n, err = node.Ensure(ctx, l.options)
+	}
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ package fault_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -27,6 +28,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"github.com/sluicelog/sluice/shared/elastic/node"
 	"github.com/sluicelog/sluice/shared/stream/embedded"
 )
@@ -36,6 +39,8 @@ const (
 	natsVariable   = "SLUICE_FAULT_NATS"   // the folder of a NATS server
 	memberVariable = "SLUICE_FAULT_MEMBER" // a member of a NATS cluster, as JSON
 	keeperVariable = "SLUICE_FAULT_KEEPER" // not empty: the keeper
+	roomVariable   = "SLUICE_FAULT_ROOM"   // how many bytes the NATS server may store
+	lazyVariable   = "SLUICE_FAULT_LAZY"   // not empty: the NATS server syncs every two minutes, as it does by default
 )
 
 // settings are the command line.
@@ -86,13 +91,17 @@ func serveNATS(dir string) int {
 	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	parent := os.Getppid()
-	s, err := embedded.Start(ctx, embedded.Options{Dir: dir, MaxStore: 16 << 30, Monitor: true, Log: log})
-	if err == nil {
-		raw, _ := json.Marshal(addresses{s.URL(), s.MonitorURL()}) // strings always marshal
-		err = os.WriteFile(dir+".new", raw, 0o600)
+	if os.Getenv(lazyVariable) != "" {
+		return serveLazily(ctx, dir)
 	}
+	room, err := strconv.ParseInt(cmp.Or(os.Getenv(roomVariable), strconv.Itoa(16<<30)), 10, 64)
+	if err != nil {
+		log.Error("no NATS server", "error", err)
+		return 1
+	}
+	s, err := embedded.Start(ctx, embedded.Options{Dir: dir, MaxStore: room, Monitor: true, Log: log})
 	if err == nil {
-		err = os.Rename(dir+".new", dir+".json")
+		err = announce(dir, addresses{s.URL(), s.MonitorURL()})
 	}
 	if err != nil {
 		log.Error("no NATS server", "error", err)
@@ -109,6 +118,47 @@ func serveNATS(dir string) int {
 	if err := s.Stop(limit); err != nil {
 		return 1
 	}
+	return 0
+}
+
+// announce writes where a server listens, as a whole.
+func announce(dir string, at addresses) error {
+	raw, _ := json.Marshal(at) // strings always marshal
+	if err := os.WriteFile(dir+".new", raw, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(dir+".new", dir+".json")
+}
+
+// serveLazily is a NATS server that acknowledges before its disk has the message. It must not be possible to have one
+// from the product, hence here.
+func serveLazily(ctx context.Context, dir string) int {
+	parent := os.Getppid()
+	s, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, HTTPHost: "127.0.0.1", HTTPPort: server.RANDOM_PORT,
+		JetStream: true, StoreDir: dir, JetStreamMaxStore: 16 << 30, MaxPayload: embedded.MaxPayload, NoSigs: true, NoLog: true,
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	s.Start()
+	if !s.ReadyForConnections(time.Minute) {
+		fmt.Fprintln(os.Stderr, "not ready within a minute")
+		return 1
+	}
+	if err := announce(dir, addresses{s.ClientURL(), "http://" + s.MonitorAddr().String()}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	for ctx.Err() == nil && os.Getppid() == parent {
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	s.Shutdown()
+	s.WaitForShutdown()
 	return 0
 }
 
@@ -168,7 +218,7 @@ func keep() int {
 		case on && thing[0] == "elasticsearch" && runs:
 			_ = n.Stop(context.Background())
 		case on && thing[0] == "mount":
-			_ = exec.Command("umount", filepath.Clean(thing[1])).Run()
+			_ = exec.Command("umount", "-l", filepath.Clean(thing[1])).Run()
 		case on && (thing[0] == "netns" || thing[0] == "link"):
 			forgetNetwork(thing[0], thing[1])
 		}

@@ -46,7 +46,8 @@ type rig struct {
 	*lab
 	dir       string
 	namespace string
-	disk      int64 // NATS's folder is a disk of so many bytes; 0: it is an ordinary folder
+	disk      int64 // NATS's folder is a disk of so many bytes; 0: it is an ordinary folder; powered: a disk whose power can be cut
+	power     disk  // that disk
 	nats      *process
 	services  map[string]*service
 	order     []string
@@ -139,6 +140,12 @@ func (r *rig) begin(ctx context.Context) error {
 		out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+strconv.FormatInt(r.disk, 10), "tmpfs", filepath.Dir(r.store())).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("mounting a small disk: %w: %s", err, out)
+		}
+	}
+	if r.disk == powered {
+		var err error
+		if r.power, err = r.plugIn(filepath.Join(r.dir, "nats-disk"), filepath.Dir(r.store())); err != nil {
+			return err
 		}
 	}
 	if err := r.startNATS(); err != nil {
@@ -333,6 +340,9 @@ func (r *rig) end() error {
 	if r.disk > 0 {
 		errs = append(errs, syscall.Unmount(filepath.Dir(r.store()), 0))
 		r.keeper.tell("-", "mount", filepath.Dir(r.store()))
+	}
+	if r.power != nil {
+		errs = append(errs, r.unplug(r.power, filepath.Dir(r.store()), filepath.Join(r.dir, "nats-files")))
 	}
 	for _, v := range []*valve{r.door, r.monitor, r.own} {
 		v.close()

@@ -20,8 +20,10 @@ type fault struct {
 	own  bool   // needs an Elasticsearch that it may restart or reconfigure
 	root bool   // needs to be root
 	crew int    // enrichers and indexers of each; 0: one
-	disk int64  // NATS's folder is a disk of so many bytes
-	once bool   // needs a rig of its own: not part of a soak
+	disk int64  // NATS's folder is a disk of so many bytes, or powered
+	// ownDisk faults need an Elasticsearch of its own on a disk whose power can be cut.
+	ownDisk bool
+	once    bool // needs a rig of its own: not part of a soak
 	// deadly faults make dead letters of good events.
 	deadly bool
 	hold   time.Duration // about how long it lasts

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -33,8 +35,19 @@ type Options struct {
 
 // Server is a running NATS server.
 type Server struct {
-	ns   *server.Server
 	opts Options
+	addr string // stays the same for ever
+
+	mu   sync.RWMutex
+	ns   *server.Server
+	down bool // it was stopped, and did not start again
+}
+
+// running is the server of this moment.
+func (s *Server) running() *server.Server {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.ns
 }
 
 // Start runs a server and returns when it takes connections.
@@ -45,7 +58,17 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Host == "" {
 		o.Host = "127.0.0.1"
 	}
-	port := o.Port
+	s := &Server{opts: o}
+	if err := s.start(ctx); err != nil {
+		return nil, err
+	}
+	s.addr = s.running().Addr().String()
+	return s, nil
+}
+
+// start runs a server as the options say.
+func (s *Server) start(ctx context.Context) error {
+	o, port := s.opts, s.opts.Port
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
@@ -53,7 +76,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if password != "" { // the server wants a hash; the password is random, so a cheap one will do
 		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
 		if err != nil {
-			return nil, fmt.Errorf("preparing the embedded NATS server: %w", err)
+			return fmt.Errorf("preparing the embedded NATS server: %w", err)
 		}
 		password = string(hash)
 	}
@@ -68,20 +91,23 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		NoSigs: true, DisableJetStreamBanner: true,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("preparing the embedded NATS server: %w", err)
+		return fmt.Errorf("preparing the embedded NATS server: %w", err)
 	}
 	ns.SetLoggerV2(bridge{log: o.Log}, false, false, false)
-	s := &Server{ns: ns, opts: o}
+	s.mu.Lock()
+	s.ns, s.down = ns, false
+	s.mu.Unlock()
 	ns.Start()
 	if err := s.awaitReady(ctx); err != nil {
-		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+		return errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
 	}
-	return s, nil
+	return nil
 }
 
 func (s *Server) awaitReady(ctx context.Context) error {
 	deadline := time.Now().Add(time.Minute)
-	for !s.ns.ReadyForConnections(200 * time.Millisecond) {
+	ns := s.running()
+	for !ns.ReadyForConnections(200 * time.Millisecond) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -89,7 +115,7 @@ func (s *Server) awaitReady(ctx context.Context) error {
 			return fmt.Errorf("starting the embedded NATS server in %s: not ready within a minute", s.opts.Dir)
 		}
 	}
-	if !s.ns.JetStreamEnabled() {
+	if !ns.JetStreamEnabled() {
 		return fmt.Errorf("starting the embedded NATS server in %s: JetStream did not start", s.opts.Dir)
 	}
 	return nil
@@ -97,7 +123,7 @@ func (s *Server) awaitReady(ctx context.Context) error {
 
 // URL is the address to connect to, with user and password.
 func (s *Server) URL() string {
-	u := url.URL{Scheme: "nats", Host: s.ns.Addr().String()}
+	u := url.URL{Scheme: "nats", Host: s.addr}
 	if s.opts.User != "" {
 		u.User = url.UserPassword(s.opts.User, s.opts.Password)
 	}
@@ -106,28 +132,31 @@ func (s *Server) URL() string {
 
 // MonitorURL is the address of the monitoring pages, empty without Options.Monitor.
 func (s *Server) MonitorURL() string {
-	if addr := s.ns.MonitorAddr(); addr != nil {
+	if addr := s.running().MonitorAddr(); addr != nil {
 		return "http://" + addr.String()
 	}
 	return ""
 }
 
 // InProcessConn opens a connection without a socket.
-func (s *Server) InProcessConn() (net.Conn, error) { return s.ns.InProcessConn() }
+func (s *Server) InProcessConn() (net.Conn, error) { return s.running().InProcessConn() }
 
 // SyncAlways reports whether the running server syncs every write.
 func (s *Server) SyncAlways() bool {
-	cfg := s.ns.JetStreamConfig()
+	cfg := s.running().JetStreamConfig()
 	return cfg != nil && cfg.SyncAlways
 }
 
 // Stop ends the server and waits until its files are closed.
 func (s *Server) Stop(ctx context.Context) error {
-	s.ns.Shutdown()
+	ns := s.running()
 	done := make(chan struct{})
-	go func() { s.ns.WaitForShutdown(); close(done) }()
+	go func() { ns.Shutdown(); ns.WaitForShutdown(); close(done) }()
 	select {
 	case <-done:
+		s.mu.Lock()
+		s.down = true
+		s.mu.Unlock()
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("stopping the embedded NATS server: %w", ctx.Err())
@@ -139,7 +168,13 @@ type bridge struct{ log *slog.Logger }
 
 func (b bridge) Noticef(format string, v ...any) { b.log.Debug("nats: " + fmt.Sprintf(format, v...)) } //nolint:sloglint // the server composes its text
 
-func (b bridge) Warnf(format string, v ...any) { b.log.Warn("nats: " + fmt.Sprintf(format, v...)) } //nolint:sloglint // the server composes its text
+// Warnf leaves out what whoever asks for the health is told anyway.
+func (b bridge) Warnf(format string, v ...any) {
+	if strings.HasPrefix(format, "Healthcheck failed") {
+		return
+	}
+	b.log.Warn("nats: " + fmt.Sprintf(format, v...)) //nolint:sloglint // the server composes its text
+}
 
 func (b bridge) Errorf(format string, v ...any) { b.log.Error("nats: " + fmt.Sprintf(format, v...)) } //nolint:sloglint // the server composes its text
 

@@ -191,6 +191,7 @@ func (p *plant) openServices(ctx context.Context) (err error) {
 		return err
 	}
 	p.group.Add("nats", nil, p.stopNATS)
+	p.add("nats watch", p.watchNATS)
 	p.group.Add("elasticsearch", nil, p.stopNode)
 	p.add("elasticsearch watch", p.watchNode)
 	p.group.Add("setup connection", nil, p.conn.Drain)

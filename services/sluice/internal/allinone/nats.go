@@ -25,7 +25,7 @@ func (p *plant) startNATS(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	in := stream.Config{NATSURL: config.URL(p.nats.URL()), InProcess: p.nats, SyncAlways: p.nats.SyncAlways()}
+	in := stream.Config{NATSURL: config.URL(p.nats.URL()), InProcess: p.nats, SyncAlways: p.nats.SyncAlways(), Healthz: p.nats.Healthz}
 	p.settings.Receiver.Stream, p.settings.Enricher.Stream, p.settings.Indexer.Stream, p.settings.Retention.Stream = in, in, in, in
 	return nil
 }

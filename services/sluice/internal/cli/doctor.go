@@ -92,6 +92,7 @@ func (a *App) doctor(ctx context.Context) error {
 		{"all-in-one", d.checkProcess},
 		{"nats", func(ctx context.Context) []finding { return d.checkNATS(ctx, a) }},
 		{"sync always", d.checkSync},
+		{"stream writes", d.checkWrites},
 		{"elasticsearch", d.checkElastic},
 		{"elasticsearch security", d.checkSecurity},
 		{"receiver", d.checkReceiver},
