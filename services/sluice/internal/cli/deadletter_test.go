@@ -14,7 +14,6 @@ import (
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/deadletter"
 	"github.com/sluicelog/sluice/shared/delivery"
-	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/stream"
 	"github.com/sluicelog/sluice/shared/telemetry"
 )
