@@ -13,10 +13,11 @@ import (
 
 // Names of the users, one per service, and one for the commands.
 const (
-	Receiver = "receiver"
-	Enricher = "enricher"
-	Indexer  = "indexer"
-	Operator = "operator"
+	Receiver  = "receiver"
+	Enricher  = "enricher"
+	Indexer   = "indexer"
+	Retention = "retention"
+	Operator  = "operator"
 )
 
 // Role is what one user may do. Everything else is denied.
@@ -45,6 +46,7 @@ func Roles() []Role {
 			Publish: slices.Concat(
 				[]string{"$JS.API.INFO", stream.SubjectDocuments("*"), stream.SubjectDeadLetters + "enricher.>"},
 				follow(stream.BucketEndpoints),
+				namespaces(),
 				consume(stream.Deliveries, stream.Enricher),
 				tend(stream.Deliveries),
 			),
@@ -55,10 +57,16 @@ func Roles() []Role {
 			Publish: slices.Concat(
 				[]string{"$JS.API.INFO", stream.SubjectDeadLetters + "indexer.>", "$JS.API.CONSUMER.NAMES." + stream.Documents},
 				follow(stream.BucketEndpoints),
+				namespaces(),
 				consume(stream.Documents, "*"),
 				tend(stream.Documents),
 			),
 			Subscribe: inboxes("indexer"),
+		},
+		{
+			Name: Retention, About: "reads how long the events of a namespace are kept",
+			Publish:   slices.Concat([]string{"$JS.API.INFO"}, follow(stream.BucketEndpoints), namespaces()),
+			Subscribe: inboxes("retention"),
 		},
 		{
 			Name: Operator, About: "setup and the other commands of `sluice`: makes streams, reads and changes everything in them",
@@ -86,6 +94,11 @@ func follow(bucket string) []string {
 		"$JS.API.CONSUMER.DELETE.KV_" + bucket + ".*",
 		"$JS.FC.KV_" + bucket + ".*.*", // it tells the server to go on where there is much to read
 	}
+}
+
+// namespaces is what reading the present record of a namespace takes, where the copy that one follows is not enough.
+func namespaces() []string {
+	return []string{"$JS.API.DIRECT.GET.KV_" + stream.BucketEndpoints + ".$KV." + stream.BucketEndpoints + ".namespace.*"}
 }
 
 // write is what reading and writing single keys of a bucket takes.

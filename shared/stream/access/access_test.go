@@ -3,6 +3,7 @@ package access_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -223,6 +224,7 @@ func (s *site) asEnricher() {
 	must(s.t, "publishing documents", err)
 	_, err = deadletter.Open(conn).Put(s.t.Context(), &deadletter.Letter{Stage: deadletter.StageEnricher, Key: "test", Piece: 1})
 	must(s.t, "setting aside", err)
+	s.readNamespace(conn)
 	s.asWorker(conn, stream.Deliveries, stream.Enricher)
 }
 
@@ -231,7 +233,32 @@ func (s *site) asIndexer() {
 	conn := s.connect(access.Indexer, "indexer")
 	_, err := deadletter.Open(conn).Put(s.t.Context(), &deadletter.Letter{Stage: deadletter.StageIndexer, Key: "test"})
 	must(s.t, "setting aside", err)
+	s.readNamespace(conn)
 	s.asWorker(conn, stream.Documents, stream.Indexer("default"))
+}
+
+// asRetention does what retention does.
+func (s *site) asRetention() {
+	conn := s.connect(access.Retention, "retention")
+	must(s.t, "readiness", conn.Ready(s.t.Context()))
+	s.readRegistry(conn)
+	s.readNamespace(conn)
+	registry, err := endpoint.Open(s.t.Context(), conn)
+	must(s.t, "opening the registry", err)
+	_, err = registry.Namespaces(s.t.Context())
+	must(s.t, "listing the namespaces", err)
+}
+
+// readNamespace reads a record and the time from the server, as one does before something is given up or deleted.
+func (s *site) readNamespace(conn *stream.Conn) {
+	s.t.Helper()
+	registry, err := endpoint.Open(s.t.Context(), conn)
+	must(s.t, "opening the registry", err)
+	if _, err = registry.Namespace(s.t.Context(), "default"); !errors.Is(err, endpoint.ErrNoNamespace) {
+		must(s.t, "reading a namespace", err)
+	}
+	_, err = registry.Clock(s.t.Context())
+	must(s.t, "asking for the time", err)
 }
 
 // matches reports whether a subject falls under a pattern of NATS.
@@ -260,6 +287,7 @@ func TestEachUserMayDoWhatItsServiceDoesAndNothingMore(t *testing.T) {
 	s.asReceiver()
 	s.asEnricher()
 	s.asIndexer()
+	s.asRetention()
 	if denied := s.Denied(); len(denied) > 0 {
 		t.Errorf("denied to the services' users:\n%s", strings.Join(denied, "\n"))
 	}

@@ -91,6 +91,13 @@ func TestAStolenKeyOpensNothingElse(t *testing.T) {
 			},
 			"subscribe": {"_INBOX_receiver.>", "_INBOX_enricher.>"},
 		},
+		access.Retention: {
+			"publish": {
+				"sluice.deliveries", "sluice.documents.default", "$JS.API.STREAM.PURGE.DELIVERIES", "$JS.API.STREAM.MSG.GET.DOCUMENTS", "$JS.API.STREAM.INFO.DELIVERIES",
+				"$JS.API.CONSUMER.MSG.NEXT.DOCUMENTS.indexer-default", "$KV.VERDICTS.DELIVERIES.x", "$JS.API.DIRECT.GET.KV_ENDPOINTS.$KV.ENDPOINTS.endpoint.first",
+			},
+			"subscribe": {"_INBOX_receiver.>", "_INBOX_enricher.>", "_INBOX_indexer.>"},
+		},
 		access.Operator: {"publish": {"$SYS.REQ.SERVER.PING", "$JS.API.ACCOUNT.PURGE.$G"}, "subscribe": {">", "_INBOX_receiver.>", "sluice.>"}},
 	} {
 		nc := s.raw(role)

@@ -34,7 +34,7 @@ takes no other client.`,
 			return a.print(changes, func(w io.Writer) { writeNATSUsers(w, args[0], changes) })
 		},
 	}
-	cmd.Flags().StringArrayVar(&o.Rotate, "rotate", nil, "make a new key for this user: receiver, enricher, indexer or operator; may be repeated")
+	cmd.Flags().StringArrayVar(&o.Rotate, "rotate", nil, "make a new key for this user: receiver, enricher, indexer, retention or operator; may be repeated")
 	cmd.Flags().BoolVar(&o.Retire, "retire", false, "shut out the keys from before the last rotation")
 	cmd.MarkFlagsMutuallyExclusive("rotate", "retire")
 	return cmd
