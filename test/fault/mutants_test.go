@@ -220,4 +220,10 @@ func (w *mutantTable) print() {
 }
 
 // faultLab is the lab that a fault needs.
-func faultLab(_ *testing.T, l *lab, _ *fault) *lab { return l }
+func faultLab(t *testing.T, l *lab, f *fault) *lab {
+	t.Helper()
+	if f.ownDisk {
+		return l.onPowered(t)
+	}
+	return l
+}
