@@ -65,7 +65,12 @@ func TestFaults(t *testing.T) {
 		t.Skip("these are faults of a cluster")
 	}
 	chosen := wanted(t)
-	l := newLab(t, slices.ContainsFunc(chosen, func(f *fault) bool { return f.own }))
+	var l *lab
+	if slices.ContainsFunc(chosen, func(f *fault) bool { return !f.ownDisk }) {
+		l = newLab(t, slices.ContainsFunc(chosen, func(f *fault) bool { return f.own }))
+	} else {
+		l = bareLab(t) // each of them brings its own
+	}
 	results, err := openLedger(options.results)
 	if err != nil {
 		t.Fatal(err)

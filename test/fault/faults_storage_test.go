@@ -20,8 +20,19 @@ const (
 	littleStore      = 160 << 20
 )
 
-// littleRoom makes the streams small and starts NATS with little more than they take together.
+// foreign is a stream that is not ours and has no limit of its own.
+const foreign = "SOMEBODY_ELSES"
+
+// littleRoom makes the streams small, and another one beside them, and starts NATS with little more than ours take.
 func littleRoom(x *trial) error {
+	nc, js, err := x.raw()
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	if _, err := js.CreateStream(x.ctx, jetstream.StreamConfig{Name: foreign, Subjects: []string{"somebody.elses"}}); err != nil {
+		return fmt.Errorf("making a stream beside ours: %w", err)
+	}
 	sizes := map[string]int64{stream.Deliveries: littleDeliveries, stream.Documents: littleDocuments, stream.DeadLetters: littleLetters}
 	if err := x.setup(x.ctx, sizes); err != nil {
 		return err
@@ -33,23 +44,25 @@ func littleRoom(x *trial) error {
 	return x.awaitReady(time.Minute)
 }
 
-// storageLimit fills NATS with a stream of somebody else's that has no limit of its own.
-func storageLimit(x *trial) (func() error, error) {
+// raw is a connection that does not go through our own door.
+func (x *trial) raw() (*nats.Conn, jetstream.JetStream, error) {
 	nc, err := nats.Connect("nats://" + x.own.addr)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	js, err := jetstream.New(nc)
+	return nc, js, err
+}
+
+// storageLimit fills NATS with what is not ours.
+func storageLimit(x *trial) (func() error, error) {
+	nc, js, err := x.raw()
 	if err != nil {
 		return nil, err
-	}
-	const name = "SOMEBODY_ELSES"
-	if _, err := js.CreateStream(x.ctx, jetstream.StreamConfig{Name: name, Subjects: []string{"somebody.elses"}}); err != nil {
-		return nil, fmt.Errorf("making a stream beside ours: %w", err)
 	}
 	heal := func() error {
 		defer nc.Close()
-		return js.DeleteStream(x.ctx, name)
+		return js.DeleteStream(x.ctx, foreign)
 	}
 	before, stored := x.book.attempts()[503], 0
 	piece := make([]byte, 1<<20)

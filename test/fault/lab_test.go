@@ -61,13 +61,8 @@ const (
 // all tests share.
 func newLab(t *testing.T, own bool) *lab {
 	t.Helper()
-	l := &lab{programs: map[string]string{}, top: t}
+	l := bareLab(t)
 	var err error
-	if l.keeper, err = newKeeper(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(l.keeper.end)
-	l.copyPrograms(t)
 	if !own {
 		l.url = elastictest.Start(t).URL
 	} else if err := l.ownNode(t); errors.Is(err, node.ErrUnavailable) && os.Getenv("CI") == "" {
@@ -81,6 +76,19 @@ func newLab(t *testing.T, own bool) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return l
+}
+
+// bareLab has no Elasticsearch yet.
+func bareLab(t *testing.T) *lab {
+	t.Helper()
+	l := &lab{programs: map[string]string{}, top: t}
+	var err error
+	if l.keeper, err = newKeeper(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.keeper.end)
+	l.copyPrograms(t)
 	return l
 }
 
