@@ -21,6 +21,9 @@ var (
 	crowd     = flag.Int("crowd", 1, "how many times the usual number of hostile connections (about 700) come at once") //nolint:gochecknoglobals // flags are
 )
 
+// few is how many good deliveries are served at least, however slow the machine is.
+const few = 5
+
 // mob is a kind of hostile sender.
 type mob struct {
 	name string
@@ -144,7 +147,7 @@ func TestEverythingHostileAtOnceIsBoundedAndHoldsUpNoGoodSender(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := r.sample()
-	ctx, cancel := context.WithTimeout(t.Context(), *stormTime)
+	ctx, cancel := context.WithTimeout(t.Context(), *stormTime+2*time.Minute)
 	defer cancel()
 	var mobsters sync.WaitGroup
 	connections := 0
@@ -153,7 +156,7 @@ func TestEverythingHostileAtOnceIsBoundedAndHoldsUpNoGoodSender(t *testing.T) {
 		mobsters.Go(func() { s.run(ctx, m, &net.TCPAddr{IP: net.IPv4(127, 0, 2, byte(1+i))}) })
 	}
 	served, slowest, peak := map[string]bool{}, time.Duration(0), before
-	for ctx.Err() == nil {
+	for start := time.Now(); ctx.Err() == nil && (time.Since(start) < *stormTime || len(served) < few); {
 		begin := time.Now()
 		id, err := r.good()
 		if err != nil {
@@ -165,6 +168,7 @@ func TestEverythingHostileAtOnceIsBoundedAndHoldsUpNoGoodSender(t *testing.T) {
 	}
 	cancel()
 	mobsters.Wait()
+	peak.memory = memory(t, r.PID, "VmHWM") // what was between two looks counts as well
 	t.Logf("before: %s", before)
 	t.Logf("while %d hostile connections at once came for %s: at most %s; %d good deliveries were answered 200, the slowest after %s", connections, *stormTime, peak, len(served), slowest.Round(time.Millisecond))
 	harness.Await(t, time.Minute, "goroutines and bodies as before", func() bool {
@@ -194,7 +198,7 @@ func (r *rig) checkServed(served map[string]bool) {
 			r.t.Errorf("good event %s is searchable %d times", id, found[id])
 		}
 	}
-	if len(served) < 3 {
+	if len(served) < few {
 		r.t.Errorf("only %d good deliveries were served", len(served))
 	}
 	for _, word := range []string{"panic", "runtime error", r.token} {
