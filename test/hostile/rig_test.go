@@ -23,7 +23,7 @@ import (
 )
 
 // readTimeout is short, so that slow senders are answered within the test; everything else is as it comes.
-const readTimeout = "3s"
+const readTimeout = "10s"
 
 // rig is an all-in-one as a process of its own, with a namespace that nobody else writes to.
 type rig struct {

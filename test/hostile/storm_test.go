@@ -21,6 +21,9 @@ var (
 	crowd     = flag.Int("crowd", 1, "how many times the usual number of hostile connections (about 700) come at once") //nolint:gochecknoglobals // flags are
 )
 
+// few is how many good deliveries are served at least, however slow the machine is.
+const few = 5
+
 // mob is a kind of hostile sender.
 type mob struct {
 	name string
@@ -144,7 +147,7 @@ func TestEverythingHostileAtOnceIsBoundedAndHoldsUpNoGoodSender(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := r.sample()
-	ctx, cancel := context.WithTimeout(t.Context(), *stormTime)
+	ctx, cancel := context.WithTimeout(t.Context(), *stormTime+2*time.Minute)
 	defer cancel()
 	var mobsters sync.WaitGroup
 	connections := 0
@@ -152,21 +155,23 @@ func TestEverythingHostileAtOnceIsBoundedAndHoldsUpNoGoodSender(t *testing.T) {
 		connections += m.size * *crowd
 		mobsters.Go(func() { s.run(ctx, m, &net.TCPAddr{IP: net.IPv4(127, 0, 2, byte(1+i))}) })
 	}
-	served, slowest, peak := map[string]bool{}, time.Duration(0), before
-	for ctx.Err() == nil {
+	served, putOff, slowest, peak := map[string]bool{}, 0, time.Duration(0), before
+	for start := time.Now(); ctx.Err() == nil && (time.Since(start) < *stormTime || len(served) < few); {
 		begin := time.Now()
-		id, err := r.good()
+		id, later, err := r.persist(ctx)
 		if err != nil {
 			t.Errorf("the good sender, %d deliveries in: %v", len(served), err)
 			break
 		}
+		putOff += later
 		served[id], slowest = true, max(slowest, time.Since(begin))
 		peak = peak.most(r.sample())
 	}
 	cancel()
 	mobsters.Wait()
+	peak.memory = memory(t, r.PID, "VmHWM") // what was between two looks counts as well
 	t.Logf("before: %s", before)
-	t.Logf("while %d hostile connections at once came for %s: at most %s; %d good deliveries were answered 200, the slowest after %s", connections, *stormTime, peak, len(served), slowest.Round(time.Millisecond))
+	t.Logf("while %d hostile connections at once came for %s: at most %s; %d good deliveries were answered 200, the slowest after %s, with %d answers to come again", connections, *stormTime, peak, len(served), slowest.Round(time.Millisecond), putOff)
 	harness.Await(t, time.Minute, "goroutines and bodies as before", func() bool {
 		now := r.sample()
 		return now.goroutines <= before.goroutines+20 && now.inflight == 0
@@ -182,6 +187,22 @@ func TestEverythingHostileAtOnceIsBoundedAndHoldsUpNoGoodSender(t *testing.T) {
 	r.checkServed(served)
 }
 
+// persist delivers a good event as Auth0 does: what is answered with 429 or 503 comes again. Any other refusal is an error.
+func (r *rig) persist(ctx context.Context) (id string, later int, err error) {
+	id = r.id()
+	body := fmt.Sprintf(`{"log_id":%q,"data":{"date":%q,"type":"s","client_name":"good"}}`, id, time.Now().UTC().Format(time.RFC3339))
+	for {
+		status, answer, _ := r.Post([]byte(body), nil)
+		switch {
+		case status == http.StatusOK:
+			return id, later, nil
+		case status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable, ctx.Err() != nil:
+			return id, later, fmt.Errorf("a good delivery was answered %d %s, and %d times before that it should come again", status, answer, later)
+		}
+		later++
+	}
+}
+
 // checkServed fails unless each good event is searchable exactly once.
 func (r *rig) checkServed(served map[string]bool) {
 	r.t.Helper()
@@ -194,7 +215,7 @@ func (r *rig) checkServed(served map[string]bool) {
 			r.t.Errorf("good event %s is searchable %d times", id, found[id])
 		}
 	}
-	if len(served) < 3 {
+	if len(served) < few {
 		r.t.Errorf("only %d good deliveries were served", len(served))
 	}
 	for _, word := range []string{"panic", "runtime error", r.token} {

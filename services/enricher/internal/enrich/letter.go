@@ -37,6 +37,9 @@ func check(d *delivery.Delivery) error {
 	if d.ID == "" || len(d.ID) > maxID || !utf8.ValidString(d.ID) {
 		return fmt.Errorf("reading envelope: %.64q is no delivery's id", d.ID)
 	}
+	if d.First < 0 || d.Part < 0 || d.Part > d.Parts {
+		return fmt.Errorf("reading envelope of delivery %s: there is no part %d of %d that begins at event %d", d.ID, d.Part, d.Parts, d.First)
+	}
 	if d.Fragment != "" && !reasonPattern.MatchString(d.Fragment) {
 		return fmt.Errorf("reading envelope of delivery %s: %.64q is no reason", d.ID, d.Fragment)
 	}
