@@ -13,10 +13,11 @@ import (
 
 // Names of the users, one per service, and one for the commands.
 const (
-	Receiver = "receiver"
-	Enricher = "enricher"
-	Indexer  = "indexer"
-	Operator = "operator"
+	Receiver  = "receiver"
+	Enricher  = "enricher"
+	Indexer   = "indexer"
+	Retention = "retention"
+	Operator  = "operator"
 )
 
 // Role is what one user may do. Everything else is denied.
@@ -59,6 +60,14 @@ func Roles() []Role {
 				tend(stream.Documents),
 			),
 			Subscribe: inboxes("indexer"),
+		},
+		{
+			Name: Retention, About: "reads the namespaces in the registry",
+			Publish: slices.Concat(
+				[]string{"$JS.API.INFO", "$JS.API.DIRECT.GET.KV_" + stream.BucketEndpoints + ".$KV." + stream.BucketEndpoints + ".namespace.*"},
+				follow(stream.BucketEndpoints),
+			),
+			Subscribe: inboxes("retention"),
 		},
 		{
 			Name: Operator, About: "setup and the other commands of `sluice`: makes streams, reads and changes everything in them",

@@ -45,6 +45,9 @@ func open(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	must(t, "beginning to count", conn.BeginCounting(t.Context()))
+	registry, err := endpoint.Open(t.Context(), conn)
+	must(t, "opening the registry", err)
+	must(t, "recording the namespace", registry.EnsureNamespace(t.Context(), "default"))
 	return s
 }
 
@@ -89,8 +92,9 @@ func (s *site) fill(name, prefix string) {
 	bucket, err := s.connect(access.Operator, "cli").Bucket(s.t.Context(), name)
 	must(s.t, "opening a bucket", err)
 	for i := range 4 {
-		value := append([]byte("{}"), bytes.Repeat([]byte(" "), 1<<20)...)
-		must(s.t, "filling a bucket", bucket.Put(s.t.Context(), prefix+strconv.Itoa(1000+i), value))
+		key := prefix + strconv.Itoa(1000+i)
+		value := append([]byte(`{"name":"`+strings.TrimPrefix(key, "namespace.")+`"}`), bytes.Repeat([]byte(" "), 1<<20)...)
+		must(s.t, "filling a bucket", bucket.Put(s.t.Context(), key, value))
 	}
 }
 
@@ -234,6 +238,21 @@ func (s *site) asIndexer() {
 	s.asWorker(conn, stream.Documents, stream.Indexer("default"))
 }
 
+// asRetention does what retention does.
+func (s *site) asRetention() {
+	ctx := s.t.Context()
+	conn := s.connect(access.Retention, "retention")
+	must(s.t, "readiness", conn.Ready(ctx))
+	registry, err := endpoint.Open(ctx, conn)
+	must(s.t, "opening the registry", err)
+	_, err = registry.Namespaces(ctx)
+	must(s.t, "reading the namespaces", err)
+	_, err = registry.Namespace(ctx, "default")
+	must(s.t, "reading a namespace", err)
+	_, err = registry.Clock(ctx)
+	must(s.t, "asking for the time", err)
+}
+
 // matches reports whether a subject falls under a pattern of NATS.
 func matches(pattern, subject string) bool {
 	want, have := strings.Split(pattern, "."), strings.Split(subject, ".")
@@ -252,7 +271,7 @@ func matches(pattern, subject string) bool {
 // is denied, and every permission is used: with one less, something that was done here would be denied.
 func TestEachUserMayDoWhatItsServiceDoesAndNothingMore(t *testing.T) {
 	s := open(t)
-	s.fill(stream.BucketEndpoints, "test.filling.")
+	s.fill(stream.BucketEndpoints, "namespace.filling")
 	for _, name := range []string{stream.Deliveries, stream.Documents} {
 		s.fill(stream.BucketVerdicts, name+".before.somebody.else.")
 		s.fill(stream.BucketLosses, name+"."+s.epoch(name)+".")
@@ -260,6 +279,7 @@ func TestEachUserMayDoWhatItsServiceDoesAndNothingMore(t *testing.T) {
 	s.asReceiver()
 	s.asEnricher()
 	s.asIndexer()
+	s.asRetention()
 	if denied := s.Denied(); len(denied) > 0 {
 		t.Errorf("denied to the services' users:\n%s", strings.Join(denied, "\n"))
 	}

@@ -91,6 +91,10 @@ func TestAStolenKeyOpensNothingElse(t *testing.T) {
 			},
 			"subscribe": {"_INBOX_receiver.>", "_INBOX_enricher.>"},
 		},
+		access.Retention: {
+			"publish":   {"sluice.deliveries", "$JS.API.STREAM.PURGE.DELIVERIES", "$JS.API.DIRECT.GET.KV_ENDPOINTS.$KV.ENDPOINTS.endpoint.first", "$KV.ENDPOINT_STATUS.first.rig", "$KV.VERDICTS.DELIVERIES.x"},
+			"subscribe": {"_INBOX_receiver.>", "_INBOX_indexer.>"},
+		},
 		access.Operator: {"publish": {"$SYS.REQ.SERVER.PING", "$JS.API.ACCOUNT.PURGE.$G"}, "subscribe": {">", "_INBOX_receiver.>", "sluice.>"}},
 	} {
 		nc := s.raw(role)

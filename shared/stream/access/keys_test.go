@@ -53,7 +53,7 @@ func TestKeysAreMadeOnceAndReadByTheirOwnerOnly(t *testing.T) {
 	changes, err := access.Make(dir, access.Options{})
 	must(t, "making keys", err)
 	before := files(t, dir)
-	if len(before) != 5 || len(changes) != 5 {
+	if len(before) != 6 || len(changes) != 6 {
 		t.Fatalf("%d files, %d changes", len(before), len(changes))
 	}
 	for name, text := range before {
