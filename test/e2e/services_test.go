@@ -107,7 +107,7 @@ func TestServicesRunApartAgainstAnOutsideServer(t *testing.T) {
 		t.Fatalf("%v %+v", err, report)
 	}
 	client := harness.Elastic(t, es.URL)
-	harness.Await(t, time.Minute, "2000 documents", func() bool {
+	harness.Await(t, 3*time.Minute, "2000 documents", func() bool {
 		n, err := client.Count(t.Context(), "logs-auth0.logs-"+ns, nil)
 		return err == nil && n >= 2000
 	})

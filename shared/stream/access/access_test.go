@@ -46,6 +46,9 @@ func open(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	must(t, "beginning to count", conn.BeginCounting(t.Context()))
+	registry, err := endpoint.Open(t.Context(), conn)
+	must(t, "opening the registry", err)
+	must(t, "recording the namespace", registry.EnsureNamespace(t.Context(), "default"))
 	return s
 }
 
@@ -90,8 +93,9 @@ func (s *site) fill(name, prefix string) {
 	bucket, err := s.connect(access.Operator, "cli").Bucket(s.t.Context(), name)
 	must(s.t, "opening a bucket", err)
 	for i := range 4 {
-		value := append([]byte("{}"), bytes.Repeat([]byte(" "), 1<<20)...)
-		must(s.t, "filling a bucket", bucket.Put(s.t.Context(), prefix+strconv.Itoa(1000+i), value))
+		key := prefix + strconv.Itoa(1000+i)
+		value := append([]byte(`{"name":"`+strings.TrimPrefix(key, "namespace.")+`"}`), bytes.Repeat([]byte(" "), 1<<20)...)
+		must(s.t, "filling a bucket", bucket.Put(s.t.Context(), key, value))
 	}
 }
 
@@ -279,7 +283,7 @@ func matches(pattern, subject string) bool {
 // is denied, and every permission is used: with one less, something that was done here would be denied.
 func TestEachUserMayDoWhatItsServiceDoesAndNothingMore(t *testing.T) {
 	s := open(t)
-	s.fill(stream.BucketEndpoints, "test.filling.")
+	s.fill(stream.BucketEndpoints, "namespace.filling")
 	for _, name := range []string{stream.Deliveries, stream.Documents} {
 		s.fill(stream.BucketVerdicts, name+".before.somebody.else.")
 		s.fill(stream.BucketLosses, name+"."+s.epoch(name)+".")

@@ -61,14 +61,22 @@ func Make(dir string, o Options) ([]stream.Change, error) {
 
 func (o Options) check() error {
 	for _, name := range o.Rotate {
-		if !slices.ContainsFunc(Roles(), func(r Role) bool { return r.Name == name }) {
-			return fmt.Errorf("there is no NATS user %q: use %s, %s, %s or %s", name, Receiver, Enricher, Indexer, Operator)
+		if !slices.Contains(names(), name) {
+			return fmt.Errorf("there is no NATS user %q: use one of %s", name, strings.Join(names(), ", "))
 		}
 	}
 	if o.Retire && len(o.Rotate) > 0 {
 		return errors.New("rotate first, restart the services with their new keys, and retire the old ones then")
 	}
 	return nil
+}
+
+// names are those of all users.
+func names() (all []string) {
+	for _, role := range Roles() {
+		all = append(all, role.Name)
+	}
+	return all
 }
 
 // settle brings one role's files to what the options say and tells what it did.

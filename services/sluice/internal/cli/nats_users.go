@@ -17,7 +17,7 @@ func (a *App) natsUsersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "nats-users DIR",
 		Short: "Make a NATS user for each service, with the least permissions",
-		Long: `Make keys for receiver, enricher, indexer and operator (these commands) in DIR, and a file for the NATS server's
+		Long: `Make keys for receiver, enricher, indexer, retention and operator (these commands) in DIR, and a file for the NATS server's
 configuration that says what each of them may do; everything else is denied. It can be repeated: keys that are there
 stay, and permissions become those of this version. Seeds are readable by their owner only and are never printed.
 

@@ -30,7 +30,7 @@ func TestNATSUsersAreMadeAndNoSeedIsPrinted(t *testing.T) {
 		t.Errorf("actions %v", actions)
 	}
 	seeds, err := filepath.Glob(filepath.Join(dir, "*.nk"))
-	if err != nil || len(seeds) != 4 {
+	if err != nil || len(seeds) != 5 {
 		t.Fatalf("seeds %v: %v", seeds, err)
 	}
 	for _, path := range seeds {
@@ -42,7 +42,7 @@ func TestNATSUsersAreMadeAndNoSeedIsPrinted(t *testing.T) {
 			t.Errorf("the seed in %s was printed, or is none", path)
 		}
 	}
-	if _, err := run(t.Context(), t, "", "nats-users", dir, "--rotate", "nobody"); err == nil || !strings.Contains(err.Error(), "receiver, enricher, indexer or operator") {
+	if _, err := run(t.Context(), t, "", "nats-users", dir, "--rotate", "nobody"); err == nil || !strings.Contains(err.Error(), "receiver, enricher, indexer, retention, operator") {
 		t.Errorf("an unknown user: %v", err)
 	}
 }
