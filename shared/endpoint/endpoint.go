@@ -21,6 +21,7 @@ import (
 
 // Endpoint is one Payload URL. Several Auth0 log streams may use it.
 type Endpoint struct {
+	Schema    int       `json:"schema,omitempty"` // version of the record; 0 is that of the first builds and means 1
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
 	Namespace string    `json:"namespace"`
@@ -40,6 +41,7 @@ type Token struct {
 
 // Namespace is where documents go and how long their indices' periods are.
 type Namespace struct {
+	Schema    int             `json:"schema,omitempty"`
 	Name      string          `json:"name"`
 	Calendar  period.Calendar `json:"calendar"`
 	Retention time.Duration   `json:"retention,omitempty"` // zero: for ever

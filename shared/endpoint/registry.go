@@ -29,7 +29,12 @@ type Registry struct {
 var (
 	ErrUnknown = errors.New("no such endpoint")
 	ErrTaken   = errors.New("endpoint exists already")
+	// ErrNewer says that a later build wrote a record: this one would drop what it does not know of it.
+	ErrNewer = errors.New("the record is of a later version: use that version of sluice")
 )
+
+// Schema is the version of the records that this build writes; it reads all up to it.
+const Schema = 1
 
 // Open returns the registry behind a connection; `sluice setup` must have been run.
 func Open(ctx context.Context, conn *stream.Conn) (*Registry, error) {
@@ -52,7 +57,7 @@ func (r *Registry) Create(ctx context.Context, e Endpoint, token string) (*Endpo
 	if err := r.EnsureNamespace(ctx, e.Namespace); err != nil {
 		return nil, err
 	}
-	e.Created = r.now().UTC()
+	e.Schema, e.Created = Schema, r.now().UTC()
 	e.Tokens = []Token{hashToken(token, e.Created)}
 	raw, err := json.Marshal(&e)
 	if err != nil {
@@ -91,10 +96,24 @@ func decode(entry stream.Entry) (*Endpoint, error) {
 	if err := json.Unmarshal(entry.Value, &e); err != nil {
 		return nil, fmt.Errorf("reading record %s of the registry: %w", entry.Key, err)
 	}
+	if e.Schema > Schema {
+		return nil, fmt.Errorf("reading record %s of the registry: %w (%d, this build reads %d)", entry.Key, ErrNewer, e.Schema, Schema)
+	}
 	if entry.Key != endpointKey+e.ID {
 		return nil, fmt.Errorf("reading record %s of the registry: it says its id is %q", entry.Key, e.ID)
 	}
 	return &e, nil
+}
+
+func decodeNamespace(entry stream.Entry) (Namespace, error) {
+	var ns Namespace
+	if err := json.Unmarshal(entry.Value, &ns); err != nil {
+		return ns, fmt.Errorf("reading record %s of the registry: %w", entry.Key, err)
+	}
+	if ns.Schema > Schema {
+		return ns, fmt.Errorf("reading record %s of the registry: %w (%d, this build reads %d)", entry.Key, ErrNewer, ns.Schema, Schema)
+	}
+	return ns, nil
 }
 
 // List returns all endpoints by name.
@@ -165,7 +184,7 @@ func (r *Registry) EnsureNamespace(ctx context.Context, name string) error {
 	if err := stream.CheckNamespace(name); err != nil {
 		return err
 	}
-	raw, err := json.Marshal(Namespace{Name: name, Calendar: period.Daily()})
+	raw, err := json.Marshal(Namespace{Schema: Schema, Name: name, Calendar: period.Daily()})
 	if err != nil {
 		return fmt.Errorf("storing namespace %s: %w", name, err)
 	}
@@ -183,9 +202,9 @@ func (r *Registry) Namespaces(ctx context.Context) ([]Namespace, error) {
 	}
 	var all []Namespace
 	for _, entry := range entries {
-		var ns Namespace
-		if err := json.Unmarshal(entry.Value, &ns); err != nil {
-			return nil, fmt.Errorf("reading record %s of the registry: %w", entry.Key, err)
+		ns, err := decodeNamespace(entry)
+		if err != nil {
+			return nil, err
 		}
 		all = append(all, ns)
 	}
@@ -220,6 +239,9 @@ func (r *Registry) Import(ctx context.Context, b *Backup, overwrite bool) (writt
 		if err := stream.CheckNamespace(ns.Name); err != nil {
 			return written, err
 		}
+		if ns.Schema > Schema {
+			return written, fmt.Errorf("namespace %s: %w", ns.Name, ErrNewer)
+		}
 		if _, err := r.store(ctx, namespaceKey+ns.Name, ns, overwrite); err != nil {
 			return written, err
 		}
@@ -227,6 +249,9 @@ func (r *Registry) Import(ctx context.Context, b *Backup, overwrite bool) (writt
 	for _, e := range b.Endpoints {
 		if err := errors.Join(CheckID(e.ID), stream.CheckNamespace(e.Namespace)); err != nil {
 			return written, err
+		}
+		if e.Schema > Schema {
+			return written, fmt.Errorf("endpoint %s: %w", e.ID, ErrNewer)
 		}
 		stored, err := r.store(ctx, endpointKey+e.ID, e, overwrite)
 		if err != nil {
