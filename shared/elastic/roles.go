@@ -24,6 +24,7 @@ const (
 	RoleSetup     = "sluice_setup"
 	RoleIndexer   = "sluice_indexer"
 	RoleReader    = "sluice_reader"
+	RoleOperator  = "sluice_operator"
 	RoleRetention = "sluice_retention"
 )
 

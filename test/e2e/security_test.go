@@ -195,6 +195,7 @@ func (s *secured) pipeline(t *testing.T) {
 	} {
 		must("reader", args...)
 	}
+	must("operator", "doctor")
 	if out := must("reader", "ledger", "--json"); !strings.Contains(out, fmt.Sprintf(`"searchable": %d`, len(events))) {
 		t.Errorf("the ledger says\n%s", out)
 	}
@@ -265,11 +266,11 @@ type attempt struct {
 func attemptsOn() []attempt {
 	create := func(index string) string { return `{"create":{"_index":"` + index + `","_id":"NUMBER"}}` + "\n{}\n" }
 	return []attempt{
-		{"see the cluster's health", "setup indexer", "GET", "/_cluster/health", ""},
-		{"read an index template", "setup indexer", "GET", "/_index_template/sluice-ALIAS", ""},
+		{"see the cluster's health", "setup indexer operator", "GET", "/_cluster/health", ""},
+		{"read an index template", "setup indexer operator", "GET", "/_index_template/sluice-ALIAS", ""},
 		{"write an index template", "setup", "PUT", "/_index_template/sluice-ALIAS_NUMBER", `{"index_patterns":["ALIAS_NUMBER-*"]}`},
 		{"remove an index template", "setup", "DELETE", "/_index_template/sluice-ALIAS_NUMBER", ""},
-		{"see which names are taken", "setup reader retention", "GET", "/_resolve/index/ALIAS", ""},
+		{"see which names are taken", "setup reader operator retention", "GET", "/_resolve/index/ALIAS", ""},
 		{"see the alias of an index", "setup retention", "GET", "/INDEX/_alias", ""},
 		{"make the index of a period", "indexer", "PUT", "/ALIAS-1999.01.0NUMBER", ""},
 		{"make an index under the alias' name", "", "PUT", "/ALIAS_NUMBER", ""},
@@ -281,11 +282,11 @@ func attemptsOn() []attempt {
 		{"overwrite a document", "", "POST", "/_bulk", `{"index":{"_index":"INDEX","_id":"there"}}` + "\n{}\n"},
 		{"change a document", "", "POST", "/_bulk", `{"update":{"_index":"INDEX","_id":"there"}}` + "\n" + `{"doc":{"a":1}}` + "\n"},
 		{"delete a document", "", "POST", "/_bulk", `{"delete":{"_index":"INDEX","_id":"there"}}` + "\n"},
-		{"read a document", "reader", "GET", "/INDEX/_doc/there", ""},
-		{"search through the alias", "reader", "POST", "/ALIAS/_search", "{}"},
-		{"ask for fields", "setup reader retention", "GET", "/ALIAS/_field_caps?fields=*", ""},
+		{"read a document", "reader operator", "GET", "/INDEX/_doc/there", ""},
+		{"search through the alias", "reader operator", "POST", "/ALIAS/_search", "{}"},
+		{"ask for fields", "setup reader operator retention", "GET", "/ALIAS/_field_caps?fields=*", ""},
 		{"search somebody else's index", "", "POST", "/FOREIGN/_search", "{}"},
-		{"refresh", "", "POST", "/INDEX/_refresh", ""},
+		{"refresh", "operator", "POST", "/INDEX/_refresh", ""},
 		{"change settings of an index", "", "PUT", "/INDEX/_settings", `{"index":{"refresh_interval":"9s"}}`},
 		{"close an index", "", "POST", "/INDEX/_close", ""},
 		// Elasticsearch lets everyone who may add documents to an index also add fields; none can be changed.
@@ -314,7 +315,7 @@ func (s *secured) attempts(t *testing.T) {
 	}
 	foreign := "foreign-" + strings.ToLower(rand.Text()[:8])
 	t.Cleanup(func() {
-		for _, name := range []string{foreign, "logs-other-1", "logs-other-2", "logs-other-3", "logs-other-4"} {
+		for _, name := range []string{foreign, "logs-other-1", "logs-other-2", "logs-other-3", "logs-other-4", "logs-other-5"} {
 			if err := s.open(t, "").DeleteIndex(context.Background(), name); err != nil {
 				t.Error(err)
 			}
@@ -383,6 +384,16 @@ func (s *secured) spare(t *testing.T) {
 			return err
 		},
 		"reader": func(c *elastic.Client) error {
+			_, err := c.Search(t.Context(), period.Alias(ns), map[string]any{"size": 1})
+			return err
+		},
+		"operator": func(c *elastic.Client) error {
+			if err := c.Ready(t.Context()); err != nil {
+				return err
+			}
+			if err := c.Refresh(t.Context(), period.Alias(ns)); err != nil {
+				return err
+			}
 			_, err := c.Search(t.Context(), period.Alias(ns), map[string]any{"size": 1})
 			return err
 		},

@@ -46,8 +46,8 @@ The sizes of the streams come from STREAM_DELIVERIES_MAX_BYTES, STREAM_DOCUMENTS
 STREAM_REPLICAS and STREAM_DUPLICATE_WINDOW; those of the indices from the indexer's settings INDEXER_SHARDS,
 INDEXER_REPLICAS, INDEXER_REFRESH and INDEXER_CODEC. The all-in-one does all this by itself.
 
-With --roles it also stores, in Elasticsearch, the roles sluice_setup, sluice_indexer, sluice_reader and sluice_retention:
-what each of Sluice's users must be allowed, and no more. Its own user needs the cluster privilege manage_security for that.
+With --roles it also stores, in Elasticsearch, the roles sluice_setup, sluice_indexer, sluice_reader, sluice_operator
+and sluice_retention: what each of Sluice's users must be allowed, and no more. Its own user needs the cluster privilege manage_security for that.
 Where roles come from files, --print-roles prints them as roles.yml and asks nobody.`,
 		Example: "  sluice setup --wait 2m\n  sluice setup --namespace payments\n  sluice setup --print-roles >> /etc/elasticsearch/roles.yml",
 		Args:    cobra.NoArgs,
