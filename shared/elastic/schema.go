@@ -141,6 +141,72 @@ func (c *Client) readTemplate(ctx context.Context, name string) (templateMark, e
 	return templateMark{exists: true, schema: meta.Schema, mark: meta.Mark}, nil
 }
 
+// Made is an index template or an index under our names, and whether Sluice made it.
+type Made struct {
+	Name      string
+	Namespace string
+	Ours      bool
+}
+
+// Templates lists the index templates that bear the names of ours.
+func (c *Client) Templates(ctx context.Context) ([]Made, error) {
+	body, err := c.do(ctx, "listing index templates", esapi.IndicesGetIndexTemplateRequest{Name: TemplateName("*")})
+	if Status(err) == 404 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var doc struct {
+		Templates []struct {
+			Name     string `json:"name"`
+			Template struct {
+				Meta struct {
+					ManagedBy string `json:"managed_by"`
+				} `json:"_meta"`
+			} `json:"index_template"`
+		} `json:"index_templates"`
+	}
+	if err := decode(body, &doc); err != nil {
+		return nil, err
+	}
+	var all []Made
+	for _, t := range doc.Templates {
+		all = append(all, Made{Name: t.Name, Namespace: strings.TrimPrefix(t.Name, TemplateName("")), Ours: t.Template.Meta.ManagedBy == managedBy})
+	}
+	slices.SortFunc(all, func(a, b Made) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// AllIndices lists the indices of all namespaces. One that does not carry its namespace's alias is not ours: it was not
+// made from our template.
+func (c *Client) AllIndices(ctx context.Context) ([]Made, error) {
+	body, err := c.do(ctx, "listing indices", esapi.IndicesResolveIndexRequest{Name: []string{period.Index("*", "*")}, ExpandWildcards: "all"})
+	if Status(err) == 404 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var doc struct {
+		Indices []struct {
+			Name       string   `json:"name"`
+			Aliases    []string `json:"aliases"`
+			DataStream string   `json:"data_stream"`
+		} `json:"indices"`
+	}
+	if err := decode(body, &doc); err != nil {
+		return nil, err
+	}
+	var all []Made
+	for _, i := range doc.Indices {
+		namespace, _, ok := period.Split(i.Name)
+		all = append(all, Made{Name: i.Name, Namespace: namespace, Ours: ok && i.DataStream == "" && slices.Contains(i.Aliases, period.Alias(namespace))})
+	}
+	slices.SortFunc(all, func(a, b Made) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
 // RemoveTemplate removes the index template of a namespace, if it is ours; removed is false when there was none. Indices
 // stay as they are.
 func (c *Client) RemoveTemplate(ctx context.Context, namespace string) (removed bool, err error) {

@@ -31,6 +31,7 @@ type setupOptions struct {
 	namespaces        []string
 	wait              time.Duration
 	roles, printRoles bool
+	removal
 }
 
 // setupCommand makes streams, buckets, consumers, index templates and roles.
@@ -48,20 +49,28 @@ INDEXER_REPLICAS, INDEXER_REFRESH and INDEXER_CODEC. The all-in-one does all thi
 
 With --roles it also stores, in Elasticsearch, the roles sluice_setup, sluice_indexer, sluice_reader, sluice_operator
 and sluice_retention: what each of Sluice's users must be allowed, and no more. Its own user needs the cluster privilege manage_security for that.
-Where roles come from files, --print-roles prints them as roles.yml and asks nobody.`,
+Where roles come from files, --print-roles prints them as roles.yml and asks nobody.
+
+With --remove it takes back what it made, and nothing else: consumers, streams, buckets, index templates and stored roles,
+for the namespaces of its registry and those given with --namespace. Indices, and the events in them, stay unless --indices is given. It refuses while a service is running, and while messages
+wait that are not searchable yet.`,
 		Example: "  sluice setup --wait 2m\n  sluice setup --namespace payments\n  sluice setup --print-roles >> /etc/elasticsearch/roles.yml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.printRoles {
 				return a.printRoles()
 			}
+			if o.remove {
+				return a.removeAll(cmd.Context(), o.removal, o.namespaces)
+			}
 			return a.setup(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().StringArrayVar(&o.namespaces, "namespace", nil, "also make this namespace; may be repeated")
+	cmd.Flags().StringArrayVar(&o.namespaces, "namespace", nil, "also make, or remove, this namespace; may be repeated")
 	cmd.Flags().DurationVar(&o.wait, "wait", 0, "wait so long for servers that are still starting")
 	cmd.Flags().BoolVar(&o.roles, "roles", false, "also store the roles of Sluice's users in Elasticsearch")
 	cmd.Flags().BoolVar(&o.printRoles, "print-roles", false, "only print the roles: as roles.yml, with --json as the bodies that the security API takes")
+	o.register(cmd)
 	return cmd
 }
 
@@ -103,11 +112,14 @@ func (a *App) setup(ctx context.Context, o setupOptions) error {
 }
 
 func (w *setupWork) write(out io.Writer) {
-	if len(w.Changes) == 0 {
-		return
+	if len(w.Changes) > 0 {
+		writeChanges(out, w.Changes)
 	}
+}
+
+func writeChanges(out io.Writer, changes []stream.Change) {
 	fmt.Fprintln(out, "KIND\tNAME\tACTION")
-	for _, c := range w.Changes {
+	for _, c := range changes {
 		fmt.Fprintf(out, "%s\t%s\t%s", c.Kind, c.Name, c.Action)
 		if c.Detail != "" {
 			fmt.Fprintf(out, " (%s)", c.Detail)
