@@ -44,13 +44,11 @@ func previousBuild(t *testing.T) string {
 	if out, err := exec.CommandContext(ctx, "tar", "-xf", archive, "-C", source).CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
-	programs := filepath.Join(dir, "bin")
-	for _, name := range []string{"receiver", "enricher", "indexer"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(programs, name), "./services/"+name+"/cmd/"+name)
-		cmd.Dir, cmd.Env = source, append(os.Environ(), "GOWORK="+filepath.Join(source, "go.work"), "GOFLAGS=")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("building the previous %s: %v %s", name, err, out)
-		}
+	programs := filepath.Join(dir, "bin") + string(filepath.Separator)
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", programs, "./services/receiver/cmd/receiver", "./services/enricher/cmd/enricher", "./services/indexer/cmd/indexer")
+	cmd.Dir, cmd.Env = source, append(os.Environ(), "GOWORK="+filepath.Join(source, "go.work"), "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building the previous version: %v %s", err, out)
 	}
 	return programs
 }
