@@ -20,8 +20,11 @@ BENCHTIME    = 1x
 TEST_TIMEOUT = 20m
 FAULT        = all
 SEED         = 1
+MUTANT       = all
 SEEDS        = $(if $(filter all,$(FAULT)),5,1)
-DURATION     = 1h
+DURATION     = $(if $(filter outage,$(MAKECMDGOALS)),10m,1h)
+RATE         = 2000
+REPLAY_EVENTS = 200000
 GOTEST       = go test
 
 # What make fault and make soak have found: an interrupted run goes on from there.
@@ -33,7 +36,7 @@ GOLANGCI_LINT ?= $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 GOTESTSUM     ?= $(TOOLS)/gotestsum-$(GOTESTSUM_VERSION)/gotestsum
 HADOLINT      ?= $(TOOLS)/hadolint-$(HADOLINT_VERSION)/bin/hadolint
 
-SERVICES := receiver enricher indexer
+SERVICES := receiver enricher indexer retention
 BINARIES := $(SERVICES) sluice
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -X github.com/sluicelog/sluice/shared/telemetry.version=$(VERSION)
@@ -64,7 +67,7 @@ run: build ## build, start everything on this machine, send demo events; Ctrl-C 
 	@STATE='$(STATE)' COUNT='$(COUNT)' exec scripts/run.sh
 
 .PHONY: build
-build: ## build bin/receiver, bin/enricher, bin/indexer and bin/sluice
+build: ## build bin/receiver, bin/enricher, bin/indexer, bin/retention and bin/sluice
 	@mkdir -p bin
 	@for name in $(BINARIES); do \
 		go build -trimpath -ldflags '$(LDFLAGS)' -o "bin/$$name" "./services/$$name/cmd/$$name"; \
@@ -120,9 +123,29 @@ fault: ## break one thing after another under load and check the promise; FAULT=
 	go test -count=1 -timeout 0 -v -run '^TestFaults$$' ./test/fault -fault='$(FAULT)' -seed='$(SEED)' -seeds='$(SEEDS)' \
 		-results='$(FAULT_RESULTS)' $(if $(or $(AGAIN),$(filter-out all,$(FAULT))),-again)
 
+.PHONY: mutants
+mutants: ## test the fault tests: Sluices with one thing broken, each of which must fail for its reason; MUTANT=name for one
+	go test -count=1 -timeout 0 -v -run '^TestMutants$$' ./test/fault -mutant='$(MUTANT)' -seed='$(SEED)'
+
 .PHONY: soak
 soak: ## random faults on one running system for DURATION; may be interrupted and goes on where it was
 	go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./test/fault -soak='$(DURATION)' -seed='$(SEED)' -results='$(SOAK_RESULTS)' -seeds=1
+
+.PHONY: outage
+outage: ## Elasticsearch away for DURATION at RATE events per second: answers, memory, catching up, ledger
+	go test -count=1 -timeout 0 -v -run '^TestOutage$$' ./test/fault -outage='$(DURATION)' -rate='$(RATE)' -seed='$(SEED)'
+
+.PHONY: replay
+replay: ## index REPLAY_EVENTS old events, send them all again while answers are lost: 0 new documents, and what one costs
+	REPLAY_EVENTS='$(REPLAY_EVENTS)' go test -count=1 -timeout 0 -v ./test/replay
+
+.PHONY: hostile
+hostile: ## send a running Sluice what nobody should send, and print each answer and what became of it
+	go test -count=1 -timeout 20m -v ./test/hostile
+
+.PHONY: leaks
+leaks: ## look for tokens and passwords of tests in what they left behind, below the temporary folder and bin/ci
+	@go run ./shared/leaktest/cmd/leaks $(wildcard bin/ci) "$${TMPDIR:-/tmp}"/sluice-*
 
 .PHONY: cover
 cover: ## coverage of the quick tests, as bin/coverage.html

@@ -4,7 +4,7 @@ set -euo pipefail
 url=http://elasticsearch:9200
 
 # The passwords are written into JSON and into curl's settings, where these characters mean themselves.
-for name in ELASTIC_PASSWORD KIBANA_PASSWORD SLUICE_SETUP_PASSWORD SLUICE_INDEXER_PASSWORD SLUICE_OPERATOR_PASSWORD; do
+for name in ELASTIC_PASSWORD KIBANA_PASSWORD SLUICE_SETUP_PASSWORD SLUICE_INDEXER_PASSWORD SLUICE_OPERATOR_PASSWORD SLUICE_RETENTION_PASSWORD; do
 	if ! [[ ${!name} =~ ^[A-Za-z0-9_.~-]{12,}$ ]]; then
 		echo "$name in .env: use at least 12 letters, digits or _ . ~ - (openssl rand -hex 24 makes one)" >&2
 		exit 1
@@ -34,4 +34,5 @@ for role in setup indexer reader operator retention; do
 done
 user sluice_setup "$SLUICE_SETUP_PASSWORD" '"sluice_setup"'
 user sluice_indexer "$SLUICE_INDEXER_PASSWORD" '"sluice_indexer"'
+user sluice_retention "$SLUICE_RETENTION_PASSWORD" '"sluice_retention"'
 user sluice_operator "$SLUICE_OPERATOR_PASSWORD" '"sluice_setup","sluice_operator"'

@@ -132,7 +132,7 @@ func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *s
 	janitor.Attach(inbox)
 	tel.Metrics.MustRegister(janitor.Collector())
 	group.Add("janitor", janitor.Run, nil)
-	w := &worker{enricher: e, filled: directory.AwaitFilled}
+	w := &worker{enricher: e, current: directory.AwaitCurrent}
 	pool := stream.NewPool(inbox, cfg.Workers, stream.Want{Count: 1, Bytes: 1}, w.handle)
 	group.Add("workers", pool.Run, pool.Stop)
 	return group, nil
@@ -155,12 +155,13 @@ const newerWait = 30 * time.Second
 // worker gives messages their verdict.
 type worker struct {
 	enricher *enrich.Enricher
-	filled   func(context.Context) error
+	current  func(context.Context) error // blocks until the registry is as it is now
 }
 
-// handle waits for the registry, which says where documents go, and finishes what it got; at a stop it gives that back.
+// handle waits for the registry, which says where documents go, and finishes what it got; at a stop it gives that back. An
+// old calendar would send an event to another index than a new one, so a registry that was lost sight of is waited for.
 func (w *worker) handle(ctx context.Context, batch []*stream.Message) {
-	err := w.filled(ctx)
+	err := w.current(ctx)
 	for _, m := range batch {
 		if err == nil {
 			err = w.enricher.Handle(ctx, m)

@@ -1,6 +1,10 @@
 package indexer_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -14,11 +18,12 @@ import (
 	"github.com/sluicelog/sluice/services/indexer"
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/elastic/elastictest"
+	"github.com/sluicelog/sluice/shared/leaktest"
 	"github.com/sluicelog/sluice/shared/stream"
 )
 
-// hostile is a server that calls itself Elasticsearch and answers a bulk as bulk says; what else an indexer asks is
-// answered well.
+// hostile is a server that only calls itself Elasticsearch: a real one cannot be made to give the malformed answers that
+// are tried here. It answers a bulk as bulk says; what else an indexer asks is answered well.
 func hostile(t *testing.T, bulk http.HandlerFunc) *rig {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -37,41 +42,82 @@ func hostile(t *testing.T, bulk http.HandlerFunc) *rig {
 	return rigOn(t, &elastictest.Cluster{URL: server.URL}, "default")
 }
 
-// created answers a bulk of n documents.
-func created(n int) string {
-	return `{"errors":false,"items":[` + strings.TrimSuffix(strings.Repeat(`{"create":{"status":201}},`, n), ",") + `]}`
+// created answers a bulk of these documents.
+func created(ids ...string) string {
+	items := make([]string, len(ids))
+	for i, id := range ids {
+		items[i] = fmt.Sprintf(`{"create":{"_id":%q,"status":201}}`, id)
+	}
+	return `{"errors":false,"items":[` + strings.Join(items, ",") + `]}`
 }
 
-func documentsIn(t *testing.T, req *http.Request) int {
+// documentsIn are the ids of the documents in a bulk.
+func documentsIn(t *testing.T, req *http.Request) (ids []string) {
 	t.Helper()
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
 		t.Error(err)
 	}
-	return strings.Count(string(body), "\n") / 2
+	for line := range strings.Lines(string(body)) {
+		var action struct {
+			Create *struct {
+				ID string `json:"_id"`
+			}
+		}
+		if json.Unmarshal([]byte(line), &action) == nil && action.Create != nil {
+			ids = append(ids, action.Create.ID)
+		}
+	}
+	return ids
 }
 
 func TestNoAnswerButAWholeOneAcknowledges(t *testing.T) {
 	var elsewhere atomic.Int32
+	password := leaktest.Secret()
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
 	defer other.Close()
 	text := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status); _, _ = io.WriteString(w, body) }
 	}
 	answers := map[string]http.HandlerFunc{
-		"fewer items":      text(200, created(2)),
-		"more items":       text(200, created(4)),
+		"fewer items":      text(200, created("a", "b")),
+		"more items":       text(200, created("a", "b", "c", "d")),
+		"another order":    text(200, created("b", "a", "c")),
+		"another document": text(200, created("a", "b", "x")),
+		"one twice":        text(200, created("a", "b", "b")),
+		"no ids":           text(200, strings.Replace(created("a", "b", "c"), `"_id":"b",`, "", 1)),
+		"two actions":      text(200, `{"items":[{"create":{"_id":"a","status":201},"index":{"_id":"a","status":400}},{"create":{"_id":"b","status":201}},{"create":{"_id":"c","status":201}}]}`),
+		"items twice":      text(200, `{"items":[],`+created("a", "b")[1:]),
+		"deep":             text(200, strings.Repeat(`{"items":[`, 200_000)),
+		"100 MB": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "{")
+			for range 100 {
+				_, _ = w.Write(bytes.Repeat([]byte{' '}, 1<<20))
+			}
+			_, _ = io.WriteString(w, created("a", "b", "c")[1:])
+		},
+		"a gzip bomb": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			packed := gzip.NewWriter(w)
+			for range 256 {
+				_, _ = packed.Write(bytes.Repeat([]byte{' '}, 1<<20))
+			}
+			_, _ = io.WriteString(packed, created("a", "b", "c"))
+			_ = packed.Close()
+		},
+		"binary":           text(200, "\x00\xff\xfe"+created("a", "b", "c")),
+		"two at once":      text(200, created("a", "b", "c")+created("a", "b", "c")),
 		"no items":         text(200, `{"errors":false}`),
 		"empty":            text(200, ""),
 		"html":             text(200, "<html>all is well</html>"),
-		"cut off":          text(200, created(3)[:40]),
+		"cut off":          text(200, created("a", "b", "c")[:40]),
 		"empty items":      text(200, `{"items":[{},{},{}]}`),
 		"null items":       text(200, `{"items":[null,null,null]}`),
 		"items of numbers": text(200, `{"items":[201,201,201]}`),
-		"status as text":   text(200, `{"items":[{"create":{"status":"201"}},{"create":{"status":"201"}},{"create":{"status":"201"}}]}`),
-		"odd statuses":     text(200, `{"items":[{"create":{"status":100}},{"create":{"status":-1}},{"create":{"status":302}}]}`),
-		"not documents' fault": text(200, `{"items":[{"create":{"status":400,"error":{"type":"illegal_argument_exception"}}},`+
-			`{"create":{"status":400}},{"create":{"status":429,"error":{"type":"document_parsing_exception"}}}]}`),
+		"status as text":   text(200, `{"items":[{"create":{"_id":"a","status":"201"}},{"create":{"_id":"b","status":"201"}},{"create":{"_id":"c","status":"201"}}]}`),
+		"odd statuses":     text(200, `{"items":[{"create":{"_id":"a","status":100}},{"create":{"_id":"b","status":-1}},{"create":{"_id":"c","status":302}}]}`),
+		"not documents' fault": text(200, `{"items":[{"create":{"_id":"a","status":400,"error":{"type":"illegal_argument_exception"}}},`+
+			`{"create":{"_id":"b","status":400}},{"create":{"_id":"c","status":429,"error":{"type":"document_parsing_exception"}}}]}`),
 		"400 for all": text(400, `{"error":{"type":"document_parsing_exception","reason":"x"}}`),
 		"401":         text(401, `{"error":{"type":"security_exception"}}`),
 		"404":         text(404, ""), "429": text(429, "{}"), "502": text(502, "bad gateway"),
@@ -85,13 +131,15 @@ func TestNoAnswerButAWholeOneAcknowledges(t *testing.T) {
 			var honest, asked atomic.Bool
 			r := hostile(t, func(w http.ResponseWriter, req *http.Request) {
 				if honest.Load() {
-					_, _ = io.WriteString(w, created(documentsIn(t, req)))
+					_, _ = io.WriteString(w, created(documentsIn(t, req)...))
 					return
 				}
 				asked.Store(true)
 				answer(w, req)
 			})
-			s := r.run(func(c *indexer.Config) { c.ElasticsearchUsername, c.ElasticsearchPassword = "u", "canary" })
+			s := r.run(func(c *indexer.Config) {
+				c.ElasticsearchUsername, c.ElasticsearchPassword = "u", config.Secret(password)
+			})
 			r.publish(r.document("a"), r.document("b"), r.document("c"))
 			r.await("the writer says that documents wait", func() bool { return asked.Load() && s.says("documents wait") })
 			if r.finished() || len(r.dead()) > 0 {
@@ -99,7 +147,7 @@ func TestNoAnswerButAWholeOneAcknowledges(t *testing.T) {
 			}
 			honest.Store(true)
 			r.awaitFinished()
-			if strings.Contains(s.logs.String(), "canary") {
+			if strings.Contains(s.logs.String(), password) {
 				t.Error("the password was logged")
 			}
 		})
@@ -112,13 +160,13 @@ func TestNoAnswerButAWholeOneAcknowledges(t *testing.T) {
 func TestATooLargeRequestIsHalved(t *testing.T) {
 	var stored atomic.Int64
 	r := hostile(t, func(w http.ResponseWriter, req *http.Request) {
-		n := documentsIn(t, req)
-		if n > 7 {
+		ids := documentsIn(t, req)
+		if len(ids) > 7 {
 			w.WriteHeader(http.StatusRequestEntityTooLarge)
 			return
 		}
-		stored.Add(int64(n))
-		_, _ = io.WriteString(w, created(n))
+		stored.Add(int64(len(ids)))
+		_, _ = io.WriteString(w, created(ids...))
 	})
 	s := r.run()
 	var docs []string

@@ -6,29 +6,52 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
+	"github.com/sluicelog/sluice/services/indexer/internal/bulk"
 	"github.com/sluicelog/sluice/shared/elastic"
+	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/period"
 )
 
 // target is the cluster with what we want of our indices in it.
 type target struct {
 	*elastic.Client
-	index Index
-	log   *slog.Logger
+	index     Index
+	registry  *endpoint.Registry
+	directory *endpoint.Directory
+	log       *slog.Logger
 }
 
-// EnsureIndex creates an index unless it exists. Its template is looked at first: without it the index would have
-// neither our mapping nor our alias.
+// EnsureIndex creates an index unless it exists, or says that it may not exist any more: bulk.ErrExpired. Its template is
+// looked at first: without it the index would have neither our mapping nor our alias.
 func (t target) EnsureIndex(ctx context.Context, index string) (created bool, err error) {
-	namespace, _, ok := period.Split(index)
+	namespace, name, ok := period.Split(index)
 	if !ok {
 		return false, fmt.Errorf("creating index %s: it is none of ours", index)
+	}
+	expired, err := t.expired(ctx, namespace, name)
+	if err == nil && expired {
+		err = fmt.Errorf("creating index %s: %w", index, bulk.ErrExpired)
+	}
+	if err != nil {
+		return false, err
 	}
 	if err := t.ensureTemplate(ctx, namespace); err != nil {
 		return false, err
 	}
 	return t.Client.EnsureIndex(ctx, index)
+}
+
+// expired reports whether retention has deleted a period's index, or will. That an index is inside the retention may be
+// an old truth: what is deleted was expired for a day (period.Margin), and by a retention that every service has heard of
+// for an hour (endpoint.Settle). That it is outside must be true now, because documents are given up for it.
+func (t target) expired(ctx context.Context, namespace, name string) (bool, error) {
+	ns, known := t.directory.Namespace(namespace)
+	if known && !period.Expired(name, ns.Retention, time.Now()) {
+		return false, nil
+	}
+	return t.registry.Expired(ctx, namespace, name)
 }
 
 // errNoTemplate says that a person has to run setup.

@@ -4,6 +4,7 @@ package receiver
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 
 	"golang.org/x/net/netutil"
 
+	"github.com/sluicelog/sluice/services/receiver/internal/certificate"
 	"github.com/sluicelog/sluice/services/receiver/internal/intake"
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/endpoint"
@@ -40,18 +42,27 @@ type Config struct {
 
 // Own is what only the receiver has.
 type Own struct {
-	Listen         string        `split_words:"true" default:"127.0.0.1:8080" desc:"address that Auth0, or the proxy in front, reaches; port 0 takes a free one"`
-	PublicURL      string        `split_words:"true" desc:"address under which Auth0 reaches this receiver; printed in Payload URLs"`
-	MaxBody        config.Bytes  `split_words:"true" default:"32MiB" desc:"largest body, also after decompression"`
-	MaxInflight    config.Bytes  `split_words:"true" default:"128MiB" desc:"bytes of all bodies held at once; beyond it the answer is 429"`
-	MaxConnections int           `split_words:"true" default:"2048" desc:"connections at once; further ones wait"`
-	ReadTimeout    time.Duration `split_words:"true" default:"30s" desc:"time for a whole request to arrive"`
-	WriteTimeout   time.Duration `split_words:"true" default:"45s" desc:"time from the end of the request's head to the end of the answer"`
-	IdleTimeout    time.Duration `split_words:"true" default:"2m" desc:"how long a connection may stay unused"`
-	CommitTimeout  time.Duration `split_words:"true" default:"5s" desc:"how long the stream may take before the answer is 503"`
-	Instance       string        `split_words:"true" desc:"name of this receiver among several; the host's name when empty"`
-	Grace          time.Duration `split_words:"true" default:"10s" desc:"time for a clean stop; uploads that are not through after three quarters of it are cut off"`
-	Linger         time.Duration `split_words:"true" default:"0s" desc:"how long to go on serving after readiness is off, for load balancers that notice late"`
+	Listen              string        `split_words:"true" default:"127.0.0.1:8080" desc:"address that Auth0, or the proxy in front, reaches; port 0 takes a free one"`
+	PublicURL           string        `split_words:"true" desc:"address under which Auth0 reaches this receiver; printed in Payload URLs"`
+	TLSCertFile         string        `split_words:"true" desc:"PEM file of the public listener's certificate, with its chain; then it speaks TLS only. Read anew when it changes"`
+	TLSKeyFile          string        `split_words:"true" desc:"PEM file of the certificate's private key"`
+	ACMEDomains         []string      `split_words:"true" desc:"host names, separated by commas, for which the receiver gets certificates by itself; setting it agrees to the authority's terms. Port 443 must lead to RECEIVER_LISTEN"`
+	ACMEEmail           string        `split_words:"true" desc:"where the authority writes when something is wrong with a certificate"`
+	ACMEDirectoryURL    string        `split_words:"true" default:"https://acme-v02.api.letsencrypt.org/directory" desc:"the authority's ACME directory"`
+	ACMEDirectoryCAFile string        `split_words:"true" desc:"PEM file of the authority that signed the directory's own certificate, for a private one"`
+	ACMEStorage         string        `split_words:"true" desc:"folder for the keys and certificates; several receivers may share it"`
+	MaxBody             config.Bytes  `split_words:"true" default:"32MiB" desc:"largest body, also after decompression"`
+	MaxInflight         config.Bytes  `split_words:"true" default:"128MiB" desc:"bytes of all bodies held at once; beyond it the answer is 429"`
+	TrustedProxies      []string      `split_words:"true" desc:"networks of the proxies in front, separated by commas, such as 10.0.0.0/8; X-Forwarded-For is believed from them only"`
+	WrongTokens         int           `split_words:"true" default:"60" desc:"wrong tokens a minute that one address may send before it is answered 429 (IPv6: one /64); the right one is never slowed down; 0: no limit"`
+	MaxConnections      int           `split_words:"true" default:"2048" desc:"connections at once; further ones wait"`
+	ReadTimeout         time.Duration `split_words:"true" default:"30s" desc:"time for a whole request to arrive"`
+	WriteTimeout        time.Duration `split_words:"true" default:"45s" desc:"time from the end of the request's head to the end of the answer"`
+	IdleTimeout         time.Duration `split_words:"true" default:"2m" desc:"how long a connection may stay unused"`
+	CommitTimeout       time.Duration `split_words:"true" default:"5s" desc:"how long the stream may take before the answer is 503"`
+	Instance            string        `split_words:"true" desc:"name of this receiver among several; the host's name when empty"`
+	Grace               time.Duration `split_words:"true" default:"10s" desc:"time for a clean stop; uploads that are not through after three quarters of it are cut off"`
+	Linger              time.Duration `split_words:"true" default:"0s" desc:"how long to go on serving after readiness is off, for load balancers that notice late"`
 }
 
 // Service is a receiver whose address is bound.
@@ -60,6 +71,7 @@ type Service struct {
 	tel      *telemetry.Telemetry
 	conn     *stream.Conn
 	listener net.Listener
+	cert     certificate.Source // nil: plain HTTP
 	server   *http.Server
 	desk     *intake.Desk
 	stopped  chan struct{} // closed when the listener shall end
@@ -88,6 +100,10 @@ func (s *Service) assemble(ctx context.Context) error {
 	if err := s.cfg.check(s.conn.MaxPayload()); err != nil {
 		return err
 	}
+	proxies, err := intake.ParseProxies(s.cfg.TrustedProxies)
+	if err != nil {
+		return fmt.Errorf("setting RECEIVER_TRUSTED_PROXIES: %w", err)
+	}
 	registry, err := endpoint.Open(ctx, s.conn)
 	if err != nil {
 		return err
@@ -101,13 +117,16 @@ func (s *Service) assemble(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listening on RECEIVER_LISTEN=%s (give another address, or port 0): %w", s.cfg.Listen, err)
 	}
+	if err := s.openCertificate(); err != nil {
+		return errors.Join(err, s.listener.Close())
+	}
 	directory := registry.Follow(s.tel.Log)
 	metrics := intake.NewMetrics(s.tel.Metrics)
 	committer := intake.NewCommitter(s.conn, s.cfg.CommitTimeout, metrics)
 	sightings := intake.NewSightings(board, s.instance(), s.tel.Log)
 	s.desk = intake.New(
-		intake.Parts{Directory: directory, Committer: committer, Sightings: sightings, Metrics: metrics, Log: s.tel.Log},
-		intake.Limits{Body: int64(s.cfg.MaxBody), Inflight: int64(s.cfg.MaxInflight)},
+		intake.Parts{Directory: directory, Committer: committer, Sightings: sightings, Metrics: metrics, Log: s.tel.Log, Proxies: proxies},
+		intake.Limits{Body: int64(s.cfg.MaxBody), Inflight: int64(s.cfg.MaxInflight), Wrong: s.cfg.WrongTokens},
 	)
 	s.server = s.newServer()
 	s.tel.Check("stream", s.conn.Ready)
@@ -116,6 +135,9 @@ func (s *Service) assemble(ctx context.Context) error {
 	s.group.Add("directory", directory.Run, nil)
 	s.group.Add("sightings", sightings.Run, nil)
 	s.group.Add("committer", committer.Run, nil)
+	if s.cert != nil {
+		s.group.Add("certificate", s.cert.Run, nil)
+	}
 	s.group.Add("listener", func(ctx context.Context) error { return s.serve(ctx, directory) }, s.shutdown)
 	return nil
 }
@@ -126,7 +148,7 @@ func (s *Service) newServer() *http.Server {
 		Handler: s.desk.Routes(), DisableGeneralOptionsHandler: true, // `OPTIONS *` is a path like any other
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: s.cfg.ReadTimeout, WriteTimeout: s.cfg.WriteTimeout,
 		IdleTimeout: s.cfg.IdleTimeout, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(s.tel.Log.Handler(), slog.LevelWarn),
+		ErrorLog: slog.NewLogLogger(newErrorLog(s.tel.Log), slog.LevelWarn),
 	}
 }
 
@@ -144,6 +166,9 @@ func (c *Own) check(maxPayload int) error {
 	}
 	if c.MaxConnections < 1 {
 		return fmt.Errorf("setting RECEIVER_MAX_CONNECTIONS=%d: it must be at least 1", c.MaxConnections)
+	}
+	if c.WrongTokens < 0 {
+		return fmt.Errorf("setting RECEIVER_WRONG_TOKENS=%d: it must be at least 0, which means no limit", c.WrongTokens)
 	}
 	for name, limit := range map[string]time.Duration{
 		"READ_TIMEOUT": c.ReadTimeout, "WRITE_TIMEOUT": c.WriteTimeout, "IDLE_TIMEOUT": c.IdleTimeout, "COMMIT_TIMEOUT": c.CommitTimeout, "GRACE": c.Grace,
@@ -194,8 +219,12 @@ func (s *Service) serve(ctx context.Context, directory *endpoint.Directory) erro
 	case <-s.stopped:
 		return nil
 	}
-	s.tel.Log.InfoContext(ctx, "receiving", "address", s.listener.Addr().String())
-	err := s.server.Serve(netutil.LimitListener(s.listener, s.cfg.MaxConnections))
+	s.tel.Log.InfoContext(ctx, "receiving", "address", s.listener.Addr().String(), "scheme", s.Scheme())
+	listener := netutil.LimitListener(s.listener, s.cfg.MaxConnections)
+	if s.cert != nil {
+		listener = tls.NewListener(listener, s.cert.TLS())
+	}
+	err := s.server.Serve(listener)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

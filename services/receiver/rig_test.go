@@ -169,6 +169,7 @@ type reply struct {
 	word   string
 	id     string
 	bytes  int
+	closes bool // the connection ends with this answer
 }
 
 // post sends a body to the endpoint with its token; change may alter the request.
@@ -202,7 +203,7 @@ func (r *rig) read(res *http.Response) reply {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	out := reply{status: res.StatusCode, header: res.Header, text: string(raw)}
+	out := reply{status: res.StatusCode, header: res.Header, text: string(raw), closes: res.Close}
 	if strings.Contains(out.text, r.token) {
 		r.t.Errorf("a token was answered: %s", raw)
 	}

@@ -123,7 +123,7 @@ func (b *Box) Put(ctx context.Context, l *Letter) (added bool, err error) {
 
 func header(l *Letter) stream.Header {
 	h := stream.Header{
-		headerSchema: strconv.Itoa(Schema), headerStage: l.Stage, headerReason: l.Reason, headerDetail: clean(l.Detail),
+		headerSchema: strconv.Itoa(Schema), headerStage: l.Stage, headerReason: clean(l.Reason), headerDetail: clean(l.Detail),
 		headerAttempts: strconv.Itoa(l.Attempts), headerFirstSeen: l.FirstSeen.UTC().Format(time.RFC3339Nano),
 		headerEndpoint: clean(l.Endpoint), headerSpace: clean(l.Namespace), headerDelivery: clean(l.Delivery), headerKey: clean(l.Key),
 		headerItem: strconv.Itoa(l.Item), headerLine: strconv.Itoa(l.Line), headerPiece: strconv.Itoa(l.Piece), headerOrigin: clean(l.Origin),

@@ -139,9 +139,12 @@ func (c *Client) do(ctx context.Context, what string, req esapi.Request) ([]byte
 		return nil, fmt.Errorf("%s at %s: %w", what, c.url, err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s at %s: reading the answer: %w", what, c.url, err)
+	}
+	if len(body) > maxAnswer {
+		return nil, fmt.Errorf("%s at %s: the answer is longer than %d MiB; is it an Elasticsearch?", what, c.url, maxAnswer>>20)
 	}
 	if res.StatusCode > 299 {
 		return nil, fmt.Errorf("%s at %s: %w", what, c.url, answerError(res.StatusCode, body))

@@ -156,8 +156,9 @@ func request(t *testing.T, base, method, path, body string) {
 
 func TestOddAnswersAreErrorsAndNeverVerdicts(t *testing.T) {
 	for name, answer := range map[string]string{
-		"fewer items": `{"items":[]}`, "more items": `{"items":[{"create":{"status":201}},{"create":{"status":201}}]}`,
-		"cut": `{"items":[{"create":`, "html": `<html>`, "nothing": ``,
+		"fewer items": `{"items":[]}`, "two actions": `{"items":[{"create":{"status":201},"index":{"status":201}}]}`, "no action": `{"items":[{}]}`,
+		"more items": `{"items":[{"create":{"status":201}},{"create":{"status":201}}]}`,
+		"cut":        `{"items":[{"create":`, "html": `<html>`, "nothing": ``,
 	} {
 		odd := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Elastic-Product", "Elasticsearch")

@@ -370,12 +370,6 @@ func (c *Client) Indices(ctx context.Context, namespace string) ([]string, error
 
 // DeleteIndex removes one index; there being none is no error.
 func (c *Client) DeleteIndex(ctx context.Context, index string) error {
-	if strings.ContainsAny(index, "*,?") {
-		return fmt.Errorf("deleting index %q: only one index by its whole name", index)
-	}
-	_, err := c.do(ctx, "deleting index "+index, esapi.IndicesDeleteRequest{Index: []string{index}})
-	if Status(err) == 404 {
-		return nil
-	}
+	_, err := c.DropIndex(ctx, index)
 	return err
 }

@@ -20,7 +20,7 @@ type Directory struct {
 	namespaces map[string]Namespace
 	changed    chan struct{}   // closed and replaced with every change
 	filled     bool            // the registry has been read once
-	current    bool            // and is being followed
+	current    bool            // it is being followed, and no change was missed
 	listed     map[string]bool // endpoints of the registry as it is being read; nil once it was read
 	unread     map[string]bool // endpoints with a record that this build cannot read
 }
@@ -38,7 +38,7 @@ func (d *Directory) Run(ctx context.Context) error {
 	for said := (time.Time{}); ; {
 		d.begin()
 		err := d.bucket.Watch(ctx, ">", d.apply, d.markFilled)
-		d.lose()
+		d.outdated()
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // a watch that ends with its context ended well
 		}
@@ -56,11 +56,20 @@ func (d *Directory) Run(ctx context.Context) error {
 
 // AwaitFilled blocks until the present registry has been read once.
 func (d *Directory) AwaitFilled(ctx context.Context) error {
+	return d.await(ctx, func() bool { return d.filled })
+}
+
+// AwaitCurrent blocks until the directory holds the present registry: for whom an old record would do harm.
+func (d *Directory) AwaitCurrent(ctx context.Context) error {
+	return d.await(ctx, func() bool { return d.current })
+}
+
+func (d *Directory) await(ctx context.Context, condition func() bool) error {
 	for {
 		d.mu.RLock()
-		filled, changed := d.filled, d.changed
+		met, changed := condition(), d.changed
 		d.mu.RUnlock()
-		if filled {
+		if met {
 			return nil
 		}
 		select {
@@ -90,13 +99,6 @@ func (d *Directory) begin() {
 	d.listed = map[string]bool{}
 }
 
-// lose notes that the registry is not followed.
-func (d *Directory) lose() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.current = false
-}
-
 func (d *Directory) markFilled() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -112,6 +114,12 @@ func (d *Directory) markFilled() {
 	}
 	d.filled, d.current, d.listed = true, true, nil
 	d.announce()
+}
+
+func (d *Directory) outdated() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.current = false
 }
 
 // announce wakes everyone who waits for a change; the caller holds the lock.
@@ -162,7 +170,7 @@ func (d *Directory) applyNamespace(name string, entry stream.Entry) {
 		return
 	}
 	ns, err := decodeNamespace(entry)
-	if err != nil {
+	if err != nil { // the last good record stays in force
 		d.log.Error("a record of the registry cannot be read", "key", entry.Key, "error", err)
 		return
 	}
@@ -183,6 +191,21 @@ func (d *Directory) Namespace(name string) (Namespace, bool) {
 	defer d.mu.RUnlock()
 	ns, ok := d.namespaces[name]
 	return ns, ok
+}
+
+// Learn reads the record of a namespace that the directory has not heard of yet; ErrNoNamespace when there is none.
+func (d *Directory) Learn(ctx context.Context, name string) error {
+	ns, _, err := loadNamespace(ctx, d.bucket, name)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, known := d.namespaces[name]; !known { // what was heard meanwhile is newer
+		d.namespaces[name] = ns
+		d.announce()
+	}
+	return nil
 }
 
 // Namespaces returns the known names and a channel that closes when something changes.

@@ -15,8 +15,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-
-	"github.com/sluicelog/sluice/shared/period"
 )
 
 // Endpoint is one Payload URL. Several Auth0 log streams may use it.
@@ -37,14 +35,6 @@ type Token struct {
 	Hash    []byte    `json:"hash"` // SHA-256 of salt and token
 	Created time.Time `json:"created"`
 	Expires time.Time `json:"expires,omitzero"` // end of the grace period; zero: none
-}
-
-// Namespace is where documents go and how long their indices' periods are.
-type Namespace struct {
-	Schema    int             `json:"schema,omitempty"`
-	Name      string          `json:"name"`
-	Calendar  period.Calendar `json:"calendar"`
-	Retention time.Duration   `json:"retention,omitempty"` // zero: for ever
 }
 
 // maxTokens is how many tokens of an endpoint may be live.

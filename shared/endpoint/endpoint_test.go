@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ import (
 	"github.com/sluicelog/sluice/shared/stream/streamtest"
 )
 
-func open(t *testing.T) *endpoint.Registry {
+func open(t testing.TB) *endpoint.Registry {
 	t.Helper()
 	r, err := endpoint.Open(t.Context(), streamtest.Start(t).Open(t, "default"))
 	if err != nil {
@@ -23,7 +24,7 @@ func open(t *testing.T) *endpoint.Registry {
 	return r
 }
 
-func create(t *testing.T, r *endpoint.Registry, token string) *endpoint.Endpoint {
+func create(t testing.TB, r *endpoint.Registry, token string) *endpoint.Endpoint {
 	t.Helper()
 	e, err := r.Create(t.Context(), endpoint.Endpoint{Name: "prod", Namespace: "default"}, token)
 	if err != nil {
@@ -196,7 +197,7 @@ func TestReceiversAddUpOnTheBoard(t *testing.T) {
 	a.Deliveries, a.LastDelivery, a.TokenUsed = 3, now, map[string]time.Time{"t1": now}
 	b.Deliveries, b.LastDelivery, b.TokenUsed = 4, now.Add(time.Second), map[string]time.Time{"t1": now.Add(-time.Hour), "t2": now}
 	for i := range 15 {
-		b.AddRefusal(endpoint.Refusal{Time: now.Add(time.Duration(i)), Reason: "unauthorized"})
+		b.AddRefusal(endpoint.Refusal{Time: now.Add(time.Duration(i)), Reason: "unauthorized", Address: strconv.Itoa(i)})
 	}
 	for name, s := range map[string]endpoint.Status{"r1": a, "r2": b} {
 		if err := board.Write(t.Context(), "ep", name, s); err != nil {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sluicelog/sluice/shared/period"
 	"github.com/sluicelog/sluice/shared/stream"
 )
 
@@ -105,17 +104,6 @@ func decode(entry stream.Entry) (*Endpoint, error) {
 	return &e, nil
 }
 
-func decodeNamespace(entry stream.Entry) (Namespace, error) {
-	var ns Namespace
-	if err := json.Unmarshal(entry.Value, &ns); err != nil {
-		return ns, fmt.Errorf("reading record %s of the registry: %w", entry.Key, err)
-	}
-	if ns.Schema > Schema {
-		return ns, fmt.Errorf("reading record %s of the registry: %w (%d, this build reads %d)", entry.Key, ErrNewer, ns.Schema, Schema)
-	}
-	return ns, nil
-}
-
 // List returns all endpoints by name.
 func (r *Registry) List(ctx context.Context) ([]*Endpoint, error) {
 	entries, err := r.bucket.All(ctx, endpointKey+"*")
@@ -179,39 +167,6 @@ func (r *Registry) Revoke(ctx context.Context, id, tokenID string) (*Endpoint, e
 	})
 }
 
-// EnsureNamespace records a namespace with a daily calendar unless it is known.
-func (r *Registry) EnsureNamespace(ctx context.Context, name string) error {
-	if err := stream.CheckNamespace(name); err != nil {
-		return err
-	}
-	raw, err := json.Marshal(Namespace{Schema: Schema, Name: name, Calendar: period.Daily()})
-	if err != nil {
-		return fmt.Errorf("storing namespace %s: %w", name, err)
-	}
-	if err := r.bucket.Create(ctx, namespaceKey+name, raw); err != nil && !errors.Is(err, stream.ErrExists) {
-		return err
-	}
-	return nil
-}
-
-// Namespaces returns all namespaces by name.
-func (r *Registry) Namespaces(ctx context.Context) ([]Namespace, error) {
-	entries, err := r.bucket.All(ctx, namespaceKey+"*")
-	if err != nil {
-		return nil, err
-	}
-	var all []Namespace
-	for _, entry := range entries {
-		ns, err := decodeNamespace(entry)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, ns)
-	}
-	slices.SortFunc(all, func(a, b Namespace) int { return strings.Compare(a.Name, b.Name) })
-	return all, nil
-}
-
 // Backup is the whole registry, without a single token in it.
 type Backup struct {
 	Version    int         `json:"version"`
@@ -236,13 +191,7 @@ func (r *Registry) Import(ctx context.Context, b *Backup, overwrite bool) (writt
 		return nil, fmt.Errorf("reading backup: version %d is unknown, this build reads 1", b.Version)
 	}
 	for _, ns := range b.Namespaces {
-		if err := stream.CheckNamespace(ns.Name); err != nil {
-			return written, err
-		}
-		if ns.Schema > Schema {
-			return written, fmt.Errorf("namespace %s: %w", ns.Name, ErrNewer)
-		}
-		if _, err := r.store(ctx, namespaceKey+ns.Name, ns, overwrite); err != nil {
+		if err := r.importNamespace(ctx, ns, overwrite); err != nil {
 			return written, err
 		}
 	}

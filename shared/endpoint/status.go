@@ -21,18 +21,31 @@ type Status struct {
 	Refusals       []Refusal            `json:"refusals,omitempty"` // newest last
 }
 
-// Refusal is one request that was not accepted.
+// Refusal is a request that was not accepted, or several equal ones.
 type Refusal struct {
-	Time   time.Time `json:"time"`
-	Reason string    `json:"reason"` // the receiver's answer, from its closed list
-	Hint   string    `json:"hint,omitempty"`
+	Time    time.Time `json:"time"`   // of the last one
+	Reason  string    `json:"reason"` // the receiver's answer, from its closed list
+	Hint    string    `json:"hint,omitempty"`
+	Address string    `json:"address,omitempty"` // whom it came from
+	Times   uint64    `json:"times"`             // how often
+}
+
+// like reports whether both are the same thing at different times.
+func (r Refusal) like(other Refusal) bool {
+	return r.Reason == other.Reason && r.Hint == other.Hint && r.Address == other.Address
 }
 
 // maxRefusals is how many refusals are kept per endpoint.
 const maxRefusals = 10
 
-// AddRefusal appends a refusal and forgets the oldest.
+// AddRefusal appends a refusal, or counts it to those that are equal, and forgets the oldest. So a sender that comes again
+// and again hides nobody else.
 func (s *Status) AddRefusal(r Refusal) {
+	r.Times = max(r.Times, 1)
+	if i := slices.IndexFunc(s.Refusals, r.like); i >= 0 {
+		r.Times += s.Refusals[i].Times
+		s.Refusals = slices.Delete(s.Refusals, i, i+1)
+	}
 	s.Refusals = append(s.Refusals, r)
 	if extra := len(s.Refusals) - maxRefusals; extra > 0 {
 		s.Refusals = append(s.Refusals[:0:0], s.Refusals[extra:]...)
@@ -53,10 +66,11 @@ func (s *Status) merge(other Status) {
 			s.TokenUsed[id] = at
 		}
 	}
-	s.Refusals = append(s.Refusals, other.Refusals...)
-	slices.SortFunc(s.Refusals, func(a, b Refusal) int { return a.Time.Compare(b.Time) })
-	if extra := len(s.Refusals) - maxRefusals; extra > 0 {
-		s.Refusals = s.Refusals[extra:]
+	all := append(slices.Clone(s.Refusals), other.Refusals...)
+	slices.SortFunc(all, func(a, b Refusal) int { return a.Time.Compare(b.Time) })
+	s.Refusals = nil
+	for _, r := range all {
+		s.AddRefusal(r)
 	}
 }
 

@@ -1,7 +1,6 @@
 package period_test
 
 import (
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -35,25 +34,6 @@ func TestThePeriodFollowsTheEventAndTheCalendar(t *testing.T) {
 		if got := c.calendar.Name(c.time); got != c.want {
 			t.Errorf("%v: got %s, want %s", c.time, got, c.want)
 		}
-	}
-}
-
-func TestAnEventLiesBeforeTheEndOfItsPeriod(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 1))
-	for range 2000 {
-		at := time.Unix(rng.Int64N(4_000_000_000), 0).UTC()
-		for _, unit := range []period.Unit{period.Hour, period.Day, period.Week, period.Month} {
-			name := period.Calendar{{Unit: unit}}.Name(at)
-			end, ok := period.End(name)
-			if !ok || !at.Before(end) || end.Sub(at) > 31*24*time.Hour {
-				t.Fatalf("%v in %s ends %v, %v", at, name, end, ok)
-			}
-		}
-	}
-	if _, ok := period.End(period.Undated); ok {
-		t.Fatal("the undated index has an end")
 	}
 }
 

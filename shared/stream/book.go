@@ -51,12 +51,9 @@ func newID() string {
 func epoch(created time.Time) string { return strconv.FormatInt(created.UnixNano(), 36) }
 
 // openBook opens a stream's book. Where nobody has counted yet, counting begins at what is acknowledged now.
-func (c *Conn) openBook(ctx context.Context, stream string) (*book, error) {
+// state is the stream's, as of just now.
+func (c *Conn) openBook(ctx context.Context, stream string, state State) (*book, error) {
 	bucket, err := c.Bucket(ctx, BucketVerdicts)
-	if err != nil {
-		return nil, err
-	}
-	state, err := c.State(ctx, stream)
 	if err != nil {
 		return nil, err
 	}
@@ -75,16 +72,20 @@ func (c *Conn) beginCounting(ctx context.Context, b *book, state State) error {
 		return err
 	}
 	f, err := c.floors(ctx, b.stream, state.Last, required)
-	if err != nil {
-		return err
-	}
 	begin := account{Schema: accountSchema, Covered: max(f.lowest, state.gone())}
-	if len(required) == 0 {
+	switch {
+	case errors.Is(err, ErrBlocked): // one wrong consumer shall hold up no other; the janitor says what is wrong
+		f.done, begin.Covered = nil, state.gone()
+	case err != nil:
+		return err
+	case len(required) == 0:
 		begin.Covered = state.gone()
 	}
 	for consumer, done := range f.done {
-		if err := c.writeHistory(ctx, b, consumer, begin.Covered, done); err != nil {
+		if err := c.writeHistory(ctx, b, consumer, begin.Covered, done); ctx.Err() != nil {
 			return err
+		} else if err != nil { // a service has no permission to look through a stream, as setup has
+			c.log.WarnContext(ctx, "what was finished before counting began cannot be listed; it gets a second look", "consumer", b.stream+"/"+consumer, "error", err)
 		}
 	}
 	raw, err := json.Marshal(begin)
@@ -159,8 +160,10 @@ func (b *book) save(ctx context.Context, acc *account) error {
 // leaf is one entry of the book besides account and lease.
 type leaf struct {
 	Entry
-	last  uint64 // sequence in it
-	stale bool   // from a stream that is no more
+	consumer string // empty where the key is none of ours
+	page     uint64
+	last     uint64 // sequence in it
+	stale    bool   // from a stream that is no more
 }
 
 // verdicts adds up what all instances have finished. A page that cannot be read counts as nothing, which costs its
@@ -182,9 +185,12 @@ func (b *book) verdicts(ctx context.Context, log *slog.Logger) (*sequence.Set, [
 			continue
 		}
 		page, err := strconv.ParseUint(parts[len(parts)-1], 10, 48)
-		l := leaf{Entry: e}
+		l := leaf{Entry: e, page: page}
 		if err == nil {
 			l.last, err = all.Decode(page, e.Value)
+		}
+		if err == nil && len(parts) == 5 {
+			l.consumer = parts[2]
 		}
 		if err != nil {
 			log.WarnContext(ctx, "verdicts cannot be read; their messages get a second look", "key", e.Key, "error", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -81,7 +82,7 @@ func bucketConfig(name string, replicas int) jetstream.KeyValueConfig {
 func (c *Conn) Bucket(ctx context.Context, name string) (*Bucket, error) {
 	kv, err := c.js.KeyValue(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("opening bucket %s (was `sluice setup` run?): %w", name, classify(err))
+		return nil, fmt.Errorf("opening bucket %s (was `sluice setup` run?): %w", name, c.denied.explain(classify(err)))
 	}
 	return &Bucket{kv: kv, js: c.js, name: name, back: c.back}, nil
 }
@@ -140,6 +141,19 @@ func (b *Bucket) drop(ctx context.Context, e Entry) error {
 		return fmt.Errorf("dropping %s from bucket %s: %w", e.Key, b.name, classify(err))
 	}
 	return nil
+}
+
+// Clock is the time on the server that keeps the bucket.
+func (b *Bucket) Clock(ctx context.Context) (time.Time, error) {
+	s, err := b.js.Stream(ctx, "KV_"+b.name)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("asking for the time at bucket %s: %w", b.name, classify(err))
+	}
+	at := s.CachedInfo().TimeStamp
+	if at.IsZero() {
+		return at, fmt.Errorf("asking for the time at bucket %s: the server's answer has none", b.name)
+	}
+	return at, nil
 }
 
 // Delete removes a key; there being none is no error.

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ func proveDurable(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("%w, as far as we can tell: NATS_MONITOR_URLS is empty: %s", ErrNotDurable, remedy)
 	}
 	for _, url := range cfg.NATSMonitorURLs {
-		always, err := SyncAlways(ctx, url)
+		always, err := cfg.Syncs(ctx, url)
 		if err != nil {
 			return err
 		}
@@ -37,13 +38,21 @@ func proveDurable(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-// SyncAlways asks the server's monitoring page at base whether JetStream runs with sync_interval always. It waits up to
-// 20 seconds for a server that is just starting.
-func SyncAlways(ctx context.Context, base string) (bool, error) {
+// Syncs asks the server's monitoring page at base whether JetStream runs with sync_interval always. It waits up to
+// 20 seconds for a server that is just starting. A page over https is known by NATS_CA_FILE, too.
+func (cfg Config) Syncs(ctx context.Context, base string) (bool, error) {
+	roots, err := cfg.roots()
+	if err != nil {
+		return false, err
+	}
+	client := &http.Client{Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+	}}
+	defer client.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	for {
-		always, err := askSync(ctx, strings.TrimSuffix(strings.TrimSpace(base), "/")+"/jsz")
+		always, err := askSync(ctx, client, strings.TrimSuffix(strings.TrimSpace(base), "/")+"/jsz")
 		if err == nil {
 			return always, nil
 		}
@@ -55,12 +64,12 @@ func SyncAlways(ctx context.Context, base string) (bool, error) {
 	}
 }
 
-func askSync(ctx context.Context, url string) (bool, error) {
+func askSync(ctx context.Context, client *http.Client, url string) (bool, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return false, err
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		return false, err
 	}

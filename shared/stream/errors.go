@@ -18,6 +18,8 @@ var (
 	ErrExists = errors.New("already there")
 	// ErrNotFound says that there is no such message, key, stream or consumer.
 	ErrNotFound = errors.New("not found")
+	// ErrDenied says that our user in NATS lacks a permission: nothing was stored, and somebody must act.
+	ErrDenied = errors.New("NATS denies it to our user")
 	// ErrTooLarge says that the message is larger than the server takes.
 	ErrTooLarge = errors.New("message is larger than the server's max_payload")
 )

@@ -13,14 +13,16 @@ import (
 type gap struct {
 	since time.Time // when it was noticed, offered for a second look, or found waiting for its own consumer
 	owner string    // that consumer; empty while nobody has looked
+	blank bool      // the last look could not read it
 }
 
 const (
 	// gapPatience is how long a verdict may be on its way before the message is looked up.
 	gapPatience = 30 * time.Second
-	// maxGaps bounds the memory for gaps, maxLooks the messages that are looked up in a round.
+	// maxGaps bounds the memory for gaps, maxLooks the messages that are looked up in a round, maxRead their bytes.
 	maxGaps  = 20_000
 	maxLooks = 1000
+	maxRead  = 16 << 20
 	// maxRuns bounds the losses that are written in a round; the rest comes in the next one.
 	maxRuns = 100
 	// neighbours is how far to look for a message that can be read beside a lost one.
@@ -49,7 +51,7 @@ func (j *Janitor) mindGaps(ctx context.Context, r *round) error {
 	if err != nil {
 		return fmt.Errorf("looking at stream %s: %w", j.stream, classify(err))
 	}
-	looks := maxLooks
+	looks, read := maxLooks, 0
 	for seq := range r.counted.Gaps(max(r.account.Covered, r.state.gone()), min(r.floors.highest, r.state.Last)) {
 		if len(j.gaps) == maxGaps {
 			break
@@ -58,13 +60,13 @@ func (j *Janitor) mindGaps(ctx context.Context, r *round) error {
 		if !ok || g.owner != "" && seq > r.floors.done[g.owner] { // new, or it waits for its own consumer
 			g.since = r.now
 		}
-		if r.now.Sub(g.since) >= gapPatience && looks > 0 {
+		if r.now.Sub(g.since) >= gapPatience && looks > 0 && read < maxRead {
 			looks--
-			readable, err := j.look(ctx, r, s, seq, &g)
+			size, gone, err := j.look(ctx, r, s, seq, &g)
 			if err != nil {
 				return err
 			}
-			if !readable {
+			if read += size; gone {
 				lost = extend(lost, seq)
 			}
 		}
@@ -114,20 +116,42 @@ func (j *Janitor) missingTail(r *round) []run {
 	return lost
 }
 
-// look finds out what a gap is; false when the message cannot be read.
-func (j *Janitor) look(ctx context.Context, r *round, s jetstream.Stream, seq uint64, g *gap) (readable bool, err error) {
+// look finds out what a gap is, and returns how much it read; gone when the message cannot be read.
+func (j *Janitor) look(ctx context.Context, r *round, s jetstream.Stream, seq uint64, g *gap) (size int, gone bool, err error) {
 	raw, err := s.GetMsg(ctx, seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return false, nil
+		return 0, j.unreadable(ctx, r, seq, g), nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("reading %s %d: %w", j.stream, seq, classify(err))
+		return 0, false, fmt.Errorf("reading %s %d: %w", j.stream, seq, classify(err))
 	}
-	g.owner = consumerOf(raw.Subject)
+	size, g.blank, g.owner = len(raw.Data), false, consumerOf(raw.Subject)
 	if seq > r.floors.done[g.owner] { // it waits, behind one of another consumer that is further
 		g.since = r.now
-		return true, nil
+		return size, false, nil
 	}
+	j.secondLook(ctx, r, raw, g)
+	return size, false, nil
+}
+
+// unreadable reports whether a message that cannot be read is gone for good. A server whose disk fails for a while says
+// the same of all it has, but lets no consumer pass then: what a consumer may still come to is not given up, nor is
+// anything at the first look.
+func (j *Janitor) unreadable(ctx context.Context, r *round, seq uint64, g *gap) bool {
+	if g.blank && seq <= r.floors.lowest {
+		return true
+	}
+	if !g.blank && r.now.Sub(j.sighed) >= time.Minute {
+		j.sighed = r.now
+		j.conn.log.WarnContext(ctx, "a message without a verdict cannot be read; the next look decides", "stream", j.stream, "sequence", seq)
+	}
+	g.since, g.blank = r.now, true
+	return false
+}
+
+// secondLook gives a message to a worker that the server counts as finished.
+func (j *Janitor) secondLook(ctx context.Context, r *round, raw *jetstream.RawStreamMsg, g *gap) {
+	seq := raw.Sequence
 	j.mu.Lock()
 	in := j.inboxes[g.owner]
 	j.mu.Unlock()
@@ -136,14 +160,13 @@ func (j *Janitor) look(ctx context.Context, r *round, s jetstream.Stream, seq ui
 		j.conn.log.WarnContext(ctx, "a message needs a second look, but nobody here works for its consumer; nothing behind it is purged", "stream", j.stream, "sequence", seq, "consumer", g.owner)
 	}
 	if in == nil || !in.recheck(rawStored(raw)) {
-		return true, nil // no worker yet, or no room: next round
+		return // no worker yet, or no room: next round
 	}
 	g.since = r.now
 	j.mu.Lock()
 	j.gauges.looks++
 	j.mu.Unlock()
 	j.conn.log.InfoContext(ctx, "a message has no counted verdict and gets a second look", "stream", j.stream, "sequence", seq, "consumer", g.owner)
-	return true, nil
 }
 
 // lose writes down what is lost and raises the alarm; from then on it counts as accounted for.

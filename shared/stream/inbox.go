@@ -56,7 +56,7 @@ type Inbox struct {
 func (c *Conn) Inbox(ctx context.Context, stream, consumer string, budget int) (*Inbox, error) {
 	cons, err := c.js.Consumer(ctx, stream, consumer)
 	if err != nil {
-		return nil, fmt.Errorf("opening consumer %s of %s (was `sluice setup` run?): %w", consumer, stream, classify(err))
+		return nil, fmt.Errorf("opening consumer %s of %s (was `sluice setup` run?): %w", consumer, stream, c.denied.explain(classify(err)))
 	}
 	counted, err := c.openTally(ctx, stream, consumer)
 	if err != nil {

@@ -30,9 +30,11 @@ type Janitor struct {
 	lease  *lease
 	marks  []mark
 	holes  int
-	wept   time.Time // when ErrBlocked was last written to the log
-	sighed time.Time // when a second look was last found to have no worker
+	wept   time.Time // when it was last written to the log that no room is made
+	sighed time.Time // when a second look was last found to have no worker, or nothing to look at
 	saved  time.Time
+	failed time.Time // since when every round has failed
+	mended mending
 
 	gaps map[uint64]gap
 	head time.Time // when messages were first found missing at the stream's beginning
@@ -88,26 +90,44 @@ func (j *Janitor) Run(ctx context.Context) error {
 			j.lease.release(ctx)
 			return nil
 		case now := <-tick.C:
-			if err := j.Sweep(ctx, now); err != nil && ctx.Err() == nil && !errors.Is(err, ErrBlocked) {
-				j.conn.log.WarnContext(ctx, "making room in the stream", "stream", j.stream, "error", err)
-			}
+			_ = j.Sweep(ctx, now) // it says itself what is wrong
 		}
 	}
 }
 
 // Sweep does one round as of now, unless another janitor has this stream. The error is ErrBlocked when somebody must act
-// before anything can be purged; that is written to the log, too, at most once a minute.
+// before anything can be purged. What is wrong is written to the log, too, at most once a minute.
 func (j *Janitor) Sweep(ctx context.Context, now time.Time) error {
 	err := j.sweep(ctx, now)
-	blocked := errors.Is(err, ErrBlocked)
+	if ctx.Err() != nil {
+		return err
+	}
+	mendErr := j.mend(ctx, now, err != nil)
+	j.complain(ctx, now, err)
+	return errors.Join(err, mendErr)
+}
+
+// stuckTime is how long rounds may fail, as they do while NATS is away, before that is an alarm.
+const stuckTime = time.Minute
+
+// complain writes to the log, not too often, and to the metrics that no room is made.
+func (j *Janitor) complain(ctx context.Context, now time.Time, err error) {
+	if err == nil {
+		j.failed = time.Time{}
+	} else if j.failed.IsZero() {
+		j.failed = now
+	}
+	stuck := errors.Is(err, ErrBlocked) || err != nil && now.Sub(j.failed) >= stuckTime
 	j.mu.Lock()
-	j.gauges.blocked = blocked
+	j.gauges.blocked = stuck
 	j.mu.Unlock()
-	if blocked && now.Sub(j.wept) >= time.Minute {
+	switch {
+	case stuck && now.Sub(j.wept) >= time.Minute:
 		j.wept = now
 		j.conn.log.ErrorContext(ctx, "no room is made in the stream", "stream", j.stream, "error", err)
+	case err != nil && j.failed.Equal(now) && !stuck:
+		j.conn.log.WarnContext(ctx, "making room in the stream; it is tried again", "stream", j.stream, "error", err)
 	}
-	return err
 }
 
 func (j *Janitor) sweep(ctx context.Context, now time.Time) error {
@@ -117,7 +137,7 @@ func (j *Janitor) sweep(ctx context.Context, now time.Time) error {
 	}
 	j.noteHoles(ctx, state)
 	r := &round{now: now, state: state}
-	if r.book, err = j.conn.openBook(ctx, j.stream); err != nil {
+	if r.book, err = j.conn.openBook(ctx, j.stream, state); err != nil {
 		return err
 	}
 	if j.epoch != r.book.epoch { // the stream was made anew: what was lost or finished in the old one says nothing of it
@@ -260,35 +280,4 @@ func (j *Janitor) target(now time.Time, floor uint64, state State) uint64 {
 		return floor
 	}
 	return min(target, floor) // an acknowledgement may have been taken back by a crash
-}
-
-// aged is a revision of the book's and since when it has not changed.
-type aged struct {
-	revision uint64
-	since    time.Time
-}
-
-// keepOld is how long a page that says nothing new is kept: a live instance would only write it again.
-const keepOld = time.Minute
-
-// tidy removes pages that the account covers, and those of a stream that is no more.
-func (j *Janitor) tidy(ctx context.Context, r *round, leaves []leaf) error {
-	before := j.old
-	j.old = map[string]aged{}
-	for _, l := range leaves {
-		if !l.stale && l.last > r.account.Covered {
-			continue
-		}
-		a, known := before[l.Key]
-		if !known || a.revision != l.Revision {
-			a = aged{l.Revision, r.now}
-		}
-		j.old[l.Key] = a
-		if r.now.Sub(a.since) >= keepOld {
-			if err := r.book.bucket.drop(ctx, l.Entry); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -52,7 +52,7 @@ func (j *Janitor) Collector() prometheus.Collector {
 	})
 	add(prometheus.CounterValue, "lost_messages_total", "Messages that the server can no longer read and that nobody had finished, ever; each process that acted as janitor reports all of them.", func(g gauges) float64 { return float64(g.lost) })
 	add(prometheus.CounterValue, "second_looks_total", "Messages that were handed to a worker again because their verdict was not counted.", func(g gauges) float64 { return float64(g.looks) })
-	add(prometheus.GaugeValue, "janitor_blocked", "1 when nothing may be purged before `sluice setup` has put the consumers right.", func(g gauges) float64 { return flag(g.blocked) })
+	add(prometheus.GaugeValue, "janitor_blocked", "1 when no room is made: the consumers are not right, which `sluice setup` mends, or every round has failed for a minute.", func(g gauges) float64 { return flag(g.blocked) })
 	add(prometheus.GaugeValue, "janitor_acting", "1 in the process that makes room in the stream.", func(g gauges) float64 { return flag(g.leads) })
 	return c
 }

@@ -51,7 +51,7 @@ func (c *Conn) Publish(ctx context.Context, out Outgoing) (Receipt, error) {
 	msg, opts := out.message()
 	ack, err := c.js.PublishMsg(ctx, msg, opts...)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("publishing to %s: %w", out.Subject, classify(err))
+		return Receipt{}, fmt.Errorf("publishing to %s: %w", out.Subject, c.denied.explain(classify(err)))
 	}
 	return Receipt{Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
 }

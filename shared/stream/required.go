@@ -15,6 +15,12 @@ type floors struct {
 	lowest, highest uint64            // lowest leaves out consumers that have nothing to read
 }
 
+// place is where one consumer is.
+type place struct {
+	done  uint64 // it has acknowledged everything up to this sequence
+	waits bool   // it says that it has more to do; late, so that false means little
+}
+
 // floors asks the consumers. It relies on acknowledgements alone: how much a consumer has waiting is counted late, so a
 // message that was stored a moment ago may not be in it. last is the stream's last sequence, as of before.
 func (c *Conn) floors(ctx context.Context, stream string, last uint64, required []string) (floors, error) {
@@ -24,39 +30,50 @@ func (c *Conn) floors(ctx context.Context, stream string, last uint64, required 
 	}
 	f := floors{done: map[string]uint64{}, lowest: last}
 	for _, name := range required {
-		done, err := c.floor(ctx, stream, name)
+		at, err := c.floor(ctx, stream, name)
 		if err != nil {
 			return floors{}, err
 		}
-		f.done[name], f.highest = done, max(f.highest, done)
-		unread, err := s.GetLastMsgForSubject(ctx, subjectOf(name))
-		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound): // nothing to read
-		case err != nil:
-			return floors{}, fmt.Errorf("looking for the last message on %s of %s: %w", subjectOf(name), stream, classify(err))
-		case unread.Sequence > done:
-			f.lowest = min(f.lowest, done)
+		f.done[name], f.highest = at.done, max(f.highest, at.done)
+		behind, err := c.behind(ctx, s, name, at)
+		if err != nil {
+			return floors{}, err
+		}
+		if behind {
+			f.lowest = min(f.lowest, at.done)
 		}
 	}
 	return f, nil
 }
 
-// floor is the sequence up to which a consumer has acknowledged everything; ErrBlocked when it is not the one that is
-// needed.
-func (c *Conn) floor(ctx context.Context, stream, consumer string) (uint64, error) {
+// behind reports whether a consumer has something to read behind its place. A server that cannot read its disk for a
+// while says "not found" as well; then the consumer itself is asked.
+func (c *Conn) behind(ctx context.Context, s jetstream.Stream, name string, at place) (bool, error) {
+	last, err := s.GetLastMsgForSubject(ctx, subjectOf(name))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return at.waits, nil
+	case err != nil:
+		return false, fmt.Errorf("looking for the last message on %s: %w", subjectOf(name), classify(err))
+	}
+	return last.Sequence > at.done, nil
+}
+
+// floor is where a consumer is; ErrBlocked when it is not the one that is needed.
+func (c *Conn) floor(ctx context.Context, stream, consumer string) (place, error) {
 	cons, err := c.js.Consumer(ctx, stream, consumer)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return 0, fmt.Errorf("%w: stream %s has no consumer %s: run `sluice setup`, which makes it", ErrBlocked, stream, consumer)
+		return place{}, fmt.Errorf("%w: stream %s has no consumer %s: run `sluice setup`, which makes it", ErrBlocked, stream, consumer)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("looking at consumer %s of %s: %w", consumer, stream, classify(err))
+		return place{}, fmt.Errorf("looking at consumer %s of %s: %w", consumer, stream, classify(err))
 	}
 	info := cons.CachedInfo()
 	if info.Config.FilterSubject != subjectOf(consumer) {
-		return 0, fmt.Errorf("%w: consumer %s of %s reads %q instead of %s: remove it and run `sluice setup`, which makes the right one",
+		return place{}, fmt.Errorf("%w: consumer %s of %s reads %q instead of %s: remove it and run `sluice setup`, which makes the right one",
 			ErrBlocked, consumer, stream, info.Config.FilterSubject, subjectOf(consumer))
 	}
-	return info.AckFloor.Stream, nil
+	return place{info.AckFloor.Stream, info.NumPending > 0 || info.NumAckPending > 0}, nil
 }
 
 // subjectOf is what a required consumer reads.

@@ -148,7 +148,7 @@ func (s State) gone() uint64 { return max(s.First, 1) - 1 }
 func (c *Conn) State(ctx context.Context, stream string) (State, error) {
 	s, err := c.js.Stream(ctx, stream)
 	if err != nil {
-		return State{}, fmt.Errorf("looking at stream %s: %w", stream, classify(err))
+		return State{}, fmt.Errorf("looking at stream %s: %w", stream, c.denied.explain(classify(err)))
 	}
 	info := s.CachedInfo()
 	st := info.State

@@ -30,7 +30,9 @@ type Config struct {
 	NATSURL         config.URL `envconfig:"NATS_URL" default:"nats://127.0.0.1:4222" desc:"NATS servers, separated by commas"`
 	NATSCredentials string     `envconfig:"NATS_CREDENTIALS_FILE" desc:"credentials file (JWT and nkey) for NATS"`
 	NATSNkey        string     `envconfig:"NATS_NKEY_FILE" desc:"nkey seed file for NATS"`
-	NATSCAFile      string     `envconfig:"NATS_CA_FILE" desc:"PEM file of the authority that signed the NATS server's certificate"`
+	NATSCAFile      string     `envconfig:"NATS_CA_FILE" desc:"PEM file of the authority that signed the NATS server's certificate; with it only TLS is spoken"`
+	NATSCertFile    string     `envconfig:"NATS_CERT_FILE" desc:"PEM file of the certificate to show to NATS, where the server asks for one"`
+	NATSKeyFile     string     `envconfig:"NATS_KEY_FILE" desc:"PEM file of its private key"`
 	NATSMonitorURLs []string   `envconfig:"NATS_MONITOR_URLS" desc:"monitoring address of every NATS server, separated by commas; its /jsz must report sync always"`
 	NATSUnsafe      bool       `envconfig:"NATS_ACCEPT_LOSING_ACKNOWLEDGED_EVENTS" default:"false" desc:"start although the server may lose acknowledged events in a power cut"`
 	InProcess       Dialer     `ignored:"true"` // set by the all-in-one: no socket between service and server
@@ -39,10 +41,11 @@ type Config struct {
 
 // Conn is one connection to JetStream. It is safe for concurrent use and reconnects for ever.
 type Conn struct {
-	nc   *nats.Conn
-	js   jetstream.JetStream
-	log  *slog.Logger
-	back *bell
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	log    *slog.Logger
+	back   *bell
+	denied *denials
 }
 
 // bell rings when a lost connection is back. What the server pushed to us, such as a watch, has then ended silently.
@@ -70,74 +73,16 @@ func Open(ctx context.Context, name string, cfg Config, log *slog.Logger) (*Conn
 	if err := proveDurable(ctx, cfg); err != nil {
 		return nil, err
 	}
-	back := &bell{ch: make(chan struct{})}
-	nc, err := dial(ctx, name, cfg, log, back)
-	if err != nil {
+	c := &Conn{log: log, back: &bell{ch: make(chan struct{})}, denied: newDenials(log)}
+	var err error
+	if c.nc, err = c.dial(ctx, name, cfg); err != nil {
 		return nil, err
 	}
-	js, err := jetstream.New(nc)
-	if err != nil {
-		nc.Close()
+	if c.js, err = jetstream.New(c.nc); err != nil {
+		c.nc.Close()
 		return nil, fmt.Errorf("opening jetstream: %w", err)
 	}
-	return &Conn{nc: nc, js: js, log: log, back: back}, nil
-}
-
-func dial(ctx context.Context, name string, cfg Config, log *slog.Logger, back *bell) (*nats.Conn, error) {
-	opts := []nats.Option{
-		nats.Name("sluice-" + name), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
-		nats.ReconnectJitter(200*time.Millisecond, time.Second), nats.ReconnectBufSize(-1),
-		nats.Timeout(5 * time.Second), nats.DrainTimeout(10 * time.Second), nats.CustomInboxPrefix("_INBOX_" + name),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if err != nil {
-				log.WarnContext(ctx, "nats connection lost", "error", err)
-			}
-		}),
-		nats.ReconnectHandler(func(*nats.Conn) {
-			log.InfoContext(ctx, "nats connection back")
-			back.ring()
-		}),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			log.WarnContext(ctx, "nats reported an error", "error", err)
-		}),
-	}
-	if cfg.InProcess != nil {
-		opts = append(opts, nats.InProcessServer(cfg.InProcess))
-	}
-	if cfg.NATSCredentials != "" {
-		opts = append(opts, nats.UserCredentials(cfg.NATSCredentials))
-	}
-	if cfg.NATSCAFile != "" {
-		opts = append(opts, nats.RootCAs(cfg.NATSCAFile))
-	}
-	if cfg.NATSNkey != "" {
-		opt, err := nats.NkeyOptionFromSeed(cfg.NATSNkey)
-		if err != nil {
-			return nil, fmt.Errorf("reading NATS_NKEY_FILE: %w", err)
-		}
-		opts = append(opts, opt)
-	}
-	return connect(ctx, cfg, opts)
-}
-
-// connect tries until ctx ends, so that services may start before their server.
-func connect(ctx context.Context, cfg Config, opts []nats.Option) (*nats.Conn, error) {
-	limit, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	for {
-		nc, err := nats.Connect(cfg.NATSURL.Reveal(), opts...)
-		if err == nil {
-			return nc, nil
-		}
-		select {
-		case <-limit.Done():
-			return nil, fmt.Errorf("connecting to NATS at %s (is NATS_URL right and the server running?): %w", cfg.NATSURL, err)
-		case <-time.After(500 * time.Millisecond):
-		}
-		if errors.Is(err, nats.ErrAuthorization) {
-			return nil, fmt.Errorf("connecting to NATS at %s: the server refuses our credentials: %w", cfg.NATSURL, err)
-		}
-	}
+	return c, nil
 }
 
 // MaxPayload is the largest message in bytes, headers included, that the server takes.
@@ -149,7 +94,7 @@ func (c *Conn) Ready(ctx context.Context) error {
 		return fmt.Errorf("not connected to NATS: %s", c.nc.Status())
 	}
 	if _, err := c.js.AccountInfo(ctx); err != nil {
-		return fmt.Errorf("asking jetstream: %w", err)
+		return fmt.Errorf("asking jetstream: %w", c.denied.explain(err))
 	}
 	return nil
 }

@@ -99,6 +99,21 @@ func (c *Conn) Setup(ctx context.Context, t Topology) ([]Change, error) {
 	return append(changes, change), err
 }
 
+// BeginCounting begins to count verdicts, if nobody did so yet. Where messages were finished already that may take a look
+// at the stream, for which the services' own users have no permission.
+func (c *Conn) BeginCounting(ctx context.Context) error {
+	for _, name := range []string{Deliveries, Documents} {
+		state, err := c.State(ctx, name)
+		if err != nil {
+			return err
+		}
+		if _, err := c.openBook(ctx, name, state); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // SetupNamespace creates the indexer's consumer for one namespace; the namespace's documents are kept from then on.
 func (c *Conn) SetupNamespace(ctx context.Context, namespace string) (Change, error) {
 	if err := CheckNamespace(namespace); err != nil {
@@ -135,7 +150,7 @@ func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) (C
 		return change, nil
 	}
 	if err != nil {
-		return change, fmt.Errorf("looking at stream %s: %w", want.Name, classify(err))
+		return change, fmt.Errorf("looking at stream %s: %w", want.Name, c.denied.explain(classify(err)))
 	}
 	info := have.CachedInfo()
 	if err := mayChange(info, want); err != nil {

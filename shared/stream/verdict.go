@@ -39,9 +39,16 @@ func (c *Conn) openTally(ctx context.Context, stream, consumer string) (*tally, 
 	if !isRequired(stream, consumer) {
 		return nil, nil //nolint:nilnil // a nil tally is one that counts nothing
 	}
-	book, err := c.openBook(ctx, stream)
+	state, err := c.State(ctx, stream)
 	if err != nil {
 		return nil, err
+	}
+	book, err := c.openBook(ctx, stream, state)
+	if err != nil && (book == nil || ctx.Err() != nil) {
+		return nil, err
+	}
+	if err != nil { // a damaged book must not keep the workers from starting; the janitor mends it
+		c.log.WarnContext(ctx, "counting finished messages cannot begin; it is tried again", "stream", stream, "error", err)
 	}
 	return &tally{conn: c, stream: stream, consumer: consumer, instance: newID(), book: book, changed: map[uint64]struct{}{}}, nil
 }
@@ -144,7 +151,11 @@ func (t *tally) keepChanged(pages map[uint64][]byte) {
 // begin starts again where the account is gone: with what was counted when somebody removed the bucket, with nothing when
 // the stream itself was made anew and its sequences mean other messages now.
 func (t *tally) begin(ctx context.Context) error {
-	book, err := t.conn.openBook(ctx, t.stream)
+	state, err := t.conn.State(ctx, t.stream)
+	if err != nil {
+		return err
+	}
+	book, err := t.conn.openBook(ctx, t.stream, state)
 	if err != nil {
 		return err
 	}

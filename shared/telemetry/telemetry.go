@@ -108,12 +108,12 @@ func newLogger(w *os.File, cfg Config) (*slog.Logger, error) {
 	default:
 		return nil, fmt.Errorf("setting LOG_FORMAT: %q is none of auto, json, text", cfg.LogFormat)
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
+	return slog.New(slog.NewJSONHandler(controls{w}, &slog.HandlerOptions{Level: level})), nil
 }
 
 func textLogger(w *os.File, level slog.Level) *slog.Logger {
 	plain := noColor() || !isatty.IsTerminal(w.Fd())
-	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: plain}))
+	return slog.New(printable{tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: plain})})
 }
 
 // For derives the telemetry of one service inside an all-in-one program: same registry and pages, own log name.

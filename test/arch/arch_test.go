@@ -37,6 +37,7 @@ func binaries() map[string][]forbidden {
 			{natsServer, "only the operator's binary carries a server"},
 			{services + "enricher", "a service never links another"},
 			{services + "indexer", "a service never links another"},
+			{services + "retention", "a service never links another"},
 			{services + "sluice", "a service never links another"},
 			{cobra, "a service has settings, not commands"},
 			{"testing", "test code has no place in a binary"},
@@ -48,6 +49,7 @@ func binaries() map[string][]forbidden {
 			{mmdbWriter, "it reads databases; `make geoip` writes them"},
 			{services + "receiver", "a service never links another"},
 			{services + "indexer", "a service never links another"},
+			{services + "retention", "a service never links another"},
 			{services + "sluice", "a service never links another"},
 			{cobra, "a service has settings, not commands"},
 			{"testing", "test code has no place in a binary"},
@@ -57,6 +59,17 @@ func binaries() map[string][]forbidden {
 			{mux, "it has no public routes"},
 			{services + "receiver", "a service never links another"},
 			{services + "enricher", "a service never links another"},
+			{services + "retention", "a service never links another"},
+			{services + "sluice", "a service never links another"},
+			{cobra, "a service has settings, not commands"},
+			{"testing", "test code has no place in a binary"},
+		},
+		"retention": {
+			{natsServer, "only the operator's binary carries a server"},
+			{mux, "it has no public routes"},
+			{services + "receiver", "a service never links another"},
+			{services + "enricher", "a service never links another"},
+			{services + "indexer", "a service never links another"},
 			{services + "sluice", "a service never links another"},
 			{cobra, "a service has settings, not commands"},
 			{"testing", "test code has no place in a binary"},
@@ -143,7 +156,7 @@ func TestBinariesLinkOnlyWhatTheyNeed(t *testing.T) {
 // The table above would prove nothing if its names were wrong: the operator's binary links all that the others must not.
 func TestTheOperatorsBinaryLinksWhatIsForbiddenElsewhere(t *testing.T) {
 	all := linked(t, "sluice")
-	for _, prefix := range []string{elasticClient, natsServer, natsClient, mux, cobra, envconfig, services + "receiver", services + "enricher", services + "indexer"} {
+	for _, prefix := range []string{elasticClient, natsServer, natsClient, mux, cobra, envconfig, services + "receiver", services + "enricher", services + "indexer", services + "retention"} {
 		if len(matching(all, prefix)) == 0 {
 			t.Errorf("does not link %s: is the name in this test still right?", prefix)
 		}

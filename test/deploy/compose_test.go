@@ -22,7 +22,7 @@ func load(t *testing.T, env ...string) (*types.Project, error) {
 	t.Helper()
 	env = append([]string{
 		"ELASTIC_PASSWORD=elastic-secret", "KIBANA_PASSWORD=kibana-secret", "SLUICE_SETUP_PASSWORD=setup-secret",
-		"SLUICE_INDEXER_PASSWORD=indexer-secret", "SLUICE_OPERATOR_PASSWORD=operator-secret",
+		"SLUICE_INDEXER_PASSWORD=indexer-secret", "SLUICE_OPERATOR_PASSWORD=operator-secret", "SLUICE_RETENTION_PASSWORD=retention-secret",
 		"KIBANA_ENCRYPTION_KEY=" + strings.Repeat("k", 32),
 	}, env...)
 	options, err := cli.NewProjectOptions([]string{filepath.Join(composeDir, "compose.yaml")},
@@ -43,10 +43,10 @@ func project(t *testing.T) *types.Project {
 }
 
 // ours are the long-running services, which can be asked for their health.
-func ours() []string { return []string{"receiver", "enricher", "indexer"} }
+func ours() []string { return []string{"receiver", "enricher", "indexer", "retention"} }
 
 func TestTheFileHasOneContainerPerServiceAndWhatTheyNeed(t *testing.T) {
-	want := []string{"cli", "elasticsearch", "enricher", "indexer", "kibana", "nats", "receiver", "setup", "users"}
+	want := []string{"cli", "elasticsearch", "enricher", "indexer", "kibana", "nats", "receiver", "retention", "setup", "users"}
 	if got := slices.Sorted(slices.Values(project(t).ServiceNames())); !slices.Equal(got, want) {
 		t.Fatalf("services %v, want %v", got, want)
 	}
@@ -55,12 +55,13 @@ func TestTheFileHasOneContainerPerServiceAndWhatTheyNeed(t *testing.T) {
 func TestServicesStartAfterAHealthyStreamAndASetupThatSucceeded(t *testing.T) {
 	p := project(t)
 	want := map[string]map[string]string{
-		"receiver": {"nats": types.ServiceConditionHealthy, "setup": types.ServiceConditionCompletedSuccessfully},
-		"enricher": {"nats": types.ServiceConditionHealthy, "setup": types.ServiceConditionCompletedSuccessfully},
-		"indexer":  {"nats": types.ServiceConditionHealthy, "setup": types.ServiceConditionCompletedSuccessfully},
-		"setup":    {"nats": types.ServiceConditionHealthy, "users": types.ServiceConditionCompletedSuccessfully},
-		"users":    {"elasticsearch": types.ServiceConditionHealthy},
-		"kibana":   {"users": types.ServiceConditionCompletedSuccessfully},
+		"receiver":  {"nats": types.ServiceConditionHealthy, "setup": types.ServiceConditionCompletedSuccessfully},
+		"enricher":  {"nats": types.ServiceConditionHealthy, "setup": types.ServiceConditionCompletedSuccessfully},
+		"indexer":   {"nats": types.ServiceConditionHealthy, "setup": types.ServiceConditionCompletedSuccessfully},
+		"retention": {"nats": types.ServiceConditionHealthy, "setup": types.ServiceConditionCompletedSuccessfully},
+		"setup":     {"nats": types.ServiceConditionHealthy, "users": types.ServiceConditionCompletedSuccessfully},
+		"users":     {"elasticsearch": types.ServiceConditionHealthy},
+		"kibana":    {"users": types.ServiceConditionCompletedSuccessfully},
 	}
 	for name, conditions := range want {
 		got := p.Services[name].DependsOn
@@ -184,7 +185,7 @@ func TestHealthIsAskedByTheBinaryItself(t *testing.T) {
 }
 
 func TestASecretThatIsMissingStopsTheStart(t *testing.T) {
-	for _, name := range []string{"ELASTIC_PASSWORD", "KIBANA_PASSWORD", "SLUICE_SETUP_PASSWORD", "SLUICE_INDEXER_PASSWORD", "SLUICE_OPERATOR_PASSWORD", "KIBANA_ENCRYPTION_KEY"} {
+	for _, name := range []string{"ELASTIC_PASSWORD", "KIBANA_PASSWORD", "SLUICE_SETUP_PASSWORD", "SLUICE_INDEXER_PASSWORD", "SLUICE_OPERATOR_PASSWORD", "SLUICE_RETENTION_PASSWORD", "KIBANA_ENCRYPTION_KEY"} {
 		if _, err := load(t, name+"="); err == nil || !strings.Contains(err.Error(), ".env") {
 			t.Errorf("without %s: %v, want an error that names .env", name, err)
 		}
@@ -235,7 +236,7 @@ func TestEverySettingIsOneThatTheServiceKnows(t *testing.T) {
 
 func TestEachTaskLogsInToElasticsearchAsAUserOfItsOwn(t *testing.T) {
 	p, script := project(t), read(t, "users.sh")
-	for service, user := range map[string]string{"setup": "sluice_setup", "indexer": "sluice_indexer", "cli": "sluice_operator"} {
+	for service, user := range map[string]string{"setup": "sluice_setup", "indexer": "sluice_indexer", "cli": "sluice_operator", "retention": "sluice_retention"} {
 		if name := p.Services[service].Environment["ELASTICSEARCH_USERNAME"]; name == nil || *name != user {
 			t.Errorf("%s does not log in as %s", service, user)
 		}

@@ -241,7 +241,7 @@ func tables(t *testing.T) map[string]string {
 	t.Helper()
 	const head = "| variable | default | meaning |\n|---|---|---|\n"
 	out := map[string]string{"common": head}
-	for _, name := range []string{"receiver", "enricher", "indexer"} {
+	for _, name := range []string{"receiver", "enricher", "indexer", "retention"} {
 		out[name] = head
 		for _, row := range settings(t, name) {
 			switch {

@@ -323,7 +323,7 @@ func (d *desk) doctorExitCodes(t *testing.T) {
 	if out := d.must(t, "completion", "bash"); !strings.Contains(out, "__complete") {
 		t.Error("no completion for bash")
 	}
-	for _, service := range []string{"receiver", "enricher", "indexer"} {
+	for _, service := range []string{"receiver", "enricher", "indexer", "retention"} {
 		if out := d.must(t, "run", service, "--settings"); !strings.Contains(out, "NATS_URL") {
 			t.Errorf("the settings of %s are\n%s", service, out)
 		}

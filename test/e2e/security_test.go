@@ -90,7 +90,7 @@ func lesser(t *testing.T, body []byte) map[string]string {
 	for i, name := range read().Cluster {
 		r := read()
 		r.Cluster = slices.Delete(r.Cluster, i, i+1)
-		put(name, r)
+		put("cluster-"+name, r)
 	}
 	for i, g := range read().Indices {
 		for k, name := range g.Privileges {
@@ -266,8 +266,8 @@ type attempt struct {
 func attemptsOn() []attempt {
 	create := func(index string) string { return `{"create":{"_index":"` + index + `","_id":"NUMBER"}}` + "\n{}\n" }
 	return []attempt{
-		{"see the cluster's health", "setup indexer operator", "GET", "/_cluster/health", ""},
-		{"read an index template", "setup indexer operator", "GET", "/_index_template/sluice-ALIAS", ""},
+		{"see the cluster's health", "setup indexer operator retention", "GET", "/_cluster/health", ""},
+		{"read an index template", "setup indexer operator retention", "GET", "/_index_template/sluice-ALIAS", ""},
 		{"write an index template", "setup", "PUT", "/_index_template/sluice-ALIAS_NUMBER", `{"index_patterns":["ALIAS_NUMBER-*"]}`},
 		{"remove an index template", "setup", "DELETE", "/_index_template/sluice-ALIAS_NUMBER", ""},
 		{"see which names are taken", "setup reader operator retention", "GET", "/_resolve/index/ALIAS", ""},
@@ -398,6 +398,12 @@ func (s *secured) spare(t *testing.T) {
 			return err
 		},
 		"retention": func(c *elastic.Client) error {
+			if err := c.Ready(t.Context()); err != nil {
+				return err
+			}
+			if _, err := c.Sizes(t.Context(), ns); err != nil {
+				return err
+			}
 			names, err := c.Indices(t.Context(), ns)
 			if err != nil {
 				return err

@@ -1,13 +1,11 @@
 package e2e_test
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,7 +13,9 @@ import (
 
 	"github.com/sluicelog/sluice/shared/auth0/simulator"
 	"github.com/sluicelog/sluice/shared/elastic/elastictest"
-	"github.com/sluicelog/sluice/shared/stream/embedded"
+	"github.com/sluicelog/sluice/shared/endpoint"
+	"github.com/sluicelog/sluice/shared/stream/access"
+	"github.com/sluicelog/sluice/shared/stream/streamtest"
 	"github.com/sluicelog/sluice/test/harness"
 )
 
@@ -68,32 +68,33 @@ func TestServicesRunApartAgainstAnOutsideServer(t *testing.T) {
 	}
 	es := elastictest.Start(t)
 	ns := es.Namespace(t)
-	nats, err := embedded.Start(t.Context(), embedded.Options{Dir: harness.Dir(t), MaxStore: 16 << 30, Monitor: true, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
+	sluice, keys := harness.Binary(t, "sluice"), harness.Dir(t)
+	if out, errs, code := harness.Run(t, nil, sluice, "nats-users", keys); code != 0 {
+		t.Fatalf("nats-users: %d\n%s%s", code, out, errs)
 	}
-	t.Cleanup(func() { _ = nats.Stop(context.Background()) })
+	nats := streamtest.StartOutside(t, "include "+strconv.Quote(strings.Repeat("../", 20)+filepath.Join(keys, access.ConfigFile)))
+	as := func(user string) []string { return []string{"NATS_NKEY_FILE=" + access.SeedFile(keys, user)} }
 	env := []string{"NATS_URL=" + nats.URL(), "NATS_MONITOR_URLS=" + nats.MonitorURL(), "ELASTICSEARCH_URL=" + es.URL, "ADMIN_LISTEN=127.0.0.1:0", "RECEIVER_LISTEN=127.0.0.1:0", "LOG_FORMAT=json", "LOG_LEVEL=info"}
-	sluice := harness.Binary(t, "sluice")
+	operator := append(as(access.Operator), env...)
 	for round, want := range []string{"created", "unchanged"} {
-		out, errs, code := harness.Run(t, env, sluice, "setup", "--namespace", ns)
+		out, errs, code := harness.Run(t, operator, sluice, "setup", "--namespace", ns)
 		if code != 0 || !strings.Contains(out, want) || round == 1 && strings.Contains(out, "created") {
 			t.Fatalf("setup, round %d: %d\n%s%s", round, code, out, errs)
 		}
 	}
 	tokenFile := filepath.Join(harness.Dir(t), "token")
-	token := fmt.Sprintf("test-%d-token-of-this-run", time.Now().UnixNano())
+	token := endpoint.NewToken()
 	if err := os.WriteFile(tokenFile, []byte(token), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, errs, code := harness.Run(t, env, sluice, "endpoint", "create", "--id", "apart-"+strings.ReplaceAll(ns, "_", "-"), "--name", "apart", "--namespace", ns, "--token-file", tokenFile); code != 0 {
+	if out, errs, code := harness.Run(t, operator, sluice, "endpoint", "create", "--id", "apart-"+strings.ReplaceAll(ns, "_", "-"), "--name", "apart", "--namespace", ns, "--token-file", tokenFile); code != 0 {
 		t.Fatalf("create: %d\n%s%s", code, out, errs)
 	}
-	receiver := start(t, env, harness.Binary(t, "receiver"))
-	start(t, env, harness.Binary(t, "enricher"))
-	start(t, env, sluice, "run", "enricher")
-	start(t, env, harness.Binary(t, "indexer"))
-	start(t, env, sluice, "run", "indexer")
+	receiver := start(t, append(as(access.Receiver), env...), harness.Binary(t, "receiver"))
+	start(t, append(as(access.Enricher), env...), harness.Binary(t, "enricher"))
+	start(t, append(as(access.Enricher), env...), sluice, "run", "enricher")
+	start(t, append(as(access.Indexer), env...), harness.Binary(t, "indexer"))
+	start(t, append(as(access.Indexer), env...), sluice, "run", "indexer")
 	harness.Await(t, 30*time.Second, "a receiver that listens", func() bool { return receiver.address() != "" })
 	s, err := simulator.NewStream(simulator.StreamOptions{
 		URL: "http://" + receiver.address() + "/v1/endpoints/apart-" + strings.ReplaceAll(ns, "_", "-"), Authorization: "Bearer " + token, Batch: 50, Concurrency: 4,
@@ -110,11 +111,19 @@ func TestServicesRunApartAgainstAnOutsideServer(t *testing.T) {
 		n, err := client.Count(t.Context(), "logs-auth0.logs-"+ns, nil)
 		return err == nil && n >= 2000
 	})
+	for _, args := range [][]string{{"ledger"}, {"doctor"}, {"endpoint", "list"}, {"deadletter", "list", "--all"}} {
+		if out, errs, code := harness.Run(t, operator, sluice, args...); code != 0 && args[0] != "doctor" {
+			t.Errorf("%v: %d\n%s%s", args, code, out, errs)
+		}
+	}
 	if err := receiver.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	if err := receiver.cmd.Wait(); err != nil {
 		t.Errorf("the receiver's stop: %v", err)
+	}
+	if denied := nats.Denied(); len(denied) > 0 {
+		t.Errorf("NATS denied to a service what it does:\n%s", strings.Join(denied, "\n"))
 	}
 }
 
@@ -122,7 +131,7 @@ func TestAServiceRefusesAServerThatIsNotProvenToSync(t *testing.T) {
 	if testing.Short() {
 		t.Skip("end to end: not with -short")
 	}
-	for _, service := range []string{"receiver", "enricher", "indexer"} {
+	for _, service := range []string{"receiver", "enricher", "indexer", "retention"} {
 		_, errs, code := harness.Run(t, []string{"NATS_URL=nats://127.0.0.1:1", "ADMIN_LISTEN=127.0.0.1:0"}, harness.Binary(t, service))
 		if code != 1 || !strings.Contains(errs, "NATS_MONITOR_URLS") || !strings.Contains(errs, "sync_interval") {
 			t.Errorf("%s: %d %s", service, code, errs)

@@ -98,7 +98,7 @@ func TestASelectionOfFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("end to end: not with -short")
 	}
-	if options.fault != "" || options.soak > 0 {
+	if options.fault != "" || options.soak > 0 || options.outage > 0 {
 		t.Skip("other faults were asked for")
 	}
 	seed := rand.Uint64N(1 << 32)

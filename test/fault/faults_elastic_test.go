@@ -19,6 +19,7 @@ func elasticFaults() []*fault {
 		{name: "cluster-read-only", does: "the cluster is set read-only: 403", own: true, hold: 6 * time.Second, strike: clusterReadOnly},
 		{name: "disk-watermark", does: "the flood stage of the disk is reached, so that Elasticsearch blocks writes by itself: 429", own: true, strike: floodStage},
 		{name: "index-closed", does: "the index is closed: 400", hold: 5 * time.Second, strike: indexClosed},
+		{name: "index-red", does: "the index's primary shard is assigned to no node: red; 503 or no answer at all", own: true, hold: 5 * time.Second, strike: indexRed},
 		{name: "credentials-revoked", does: "the indexer's user is removed and comes back: 401", own: true, strike: credentialsRevoked},
 		{name: "privileges-revoked", does: "the indexer's role may only read for a while: 403", own: true, strike: privilegesRevoked},
 		{name: "mapping-conflict", does: "the index was made by hand with user.email as a number: documents with an address are refused for ever", once: true, deadly: true, prepare: conflictingIndex, strike: mappingConflict},
@@ -137,6 +138,40 @@ func indexClosed(x *trial) (func() error, error) {
 		_, err := x.do(x.ctx, http.MethodPost, "/"+x.index()+"/_open?expand_wildcards=all", "")
 		return err
 	}, x.retried("bad_request", before, 20*time.Second)
+}
+
+// indexRed closes the index and opens it again while no shard may be assigned.
+func indexRed(x *trial) (func() error, error) {
+	allow := func(value string) error {
+		_, err := x.do(x.ctx, http.MethodPut, "/_cluster/settings", `{"persistent":{"cluster.routing.allocation.enable":`+value+`}}`)
+		return err
+	}
+	before := x.counted("sluice_indexer_retries_total")
+	heal := func() error { return allow("null") }
+	if err := allow(`"none"`); err != nil {
+		return nil, err
+	}
+	if _, err := x.do(x.ctx, http.MethodPost, "/"+x.index()+"/_close", ""); err != nil {
+		return heal, err
+	}
+	if _, err := x.do(x.ctx, http.MethodPost, "/"+x.index()+"/_open?expand_wildcards=all&wait_for_active_shards=0", ""); err != nil {
+		return heal, err
+	}
+	health, err := x.do(x.ctx, http.MethodGet, "/_cat/indices/"+x.index()+"?h=health", "")
+	if err != nil {
+		return heal, err
+	}
+	if !strings.Contains(health, "red") {
+		return heal, fmt.Errorf("the index is %s and not red", strings.TrimSpace(health))
+	}
+	x.saw("the index is red")
+	// Elasticsearch waits for the shard; the indexer may be the first to lose patience.
+	return heal, within(100*time.Second, "retries of the indexer", func() error {
+		if x.counted("sluice_indexer_retries_total") <= before {
+			return errors.New("none so far")
+		}
+		return nil
+	})
 }
 
 // revoked rewrites users and roles and waits until the indexer feels it.

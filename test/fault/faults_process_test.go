@@ -15,6 +15,7 @@ func processFaults() []*fault {
 		{name: "receiver-kill", does: "kill -9 of the receiver", hold: time.Second, strike: killed("receiver")},
 		{name: "enricher-kill", does: "kill -9 of the enricher", hold: time.Second, strike: killed("enricher")},
 		{name: "indexer-kill", does: "kill -9 of the indexer", hold: time.Second, strike: killed("indexer")},
+		{name: "indexer-kill-holding", does: "kill -9 of the indexer while it holds messages, as Elasticsearch is away", hold: time.Second, strike: holdThenKill(3 * time.Second)},
 		{name: "nats-kill", does: "kill -9 of NATS", hold: 2 * time.Second, strike: natsEnds(syscall.SIGKILL)},
 		{name: "elasticsearch-kill", does: "kill -9 of Elasticsearch", own: true, hold: time.Second, strike: elasticKill},
 		{name: "crew-kill", does: "kill -9 of one of two enrichers and one of two indexers, while the others go on", crew: 2, hold: 2 * time.Second, strike: killed("enricher", "indexer")},
@@ -44,6 +45,27 @@ func killed(names ...string) func(x *trial) (func() error, error) {
 			return nil, err
 		}
 		return func() error { return x.startServices(names...) }, nil
+	}
+}
+
+// holdThenKill takes Elasticsearch away, waits until the indexer holds messages that it cannot get rid of, and for some
+// time more, and kills it.
+func holdThenKill(more time.Duration) func(x *trial) (func() error, error) {
+	return func(x *trial) (func() error, error) {
+		es := x.services["indexer"].es
+		es.set(shut, 1, 0)
+		heal := func() error { es.open(); return x.startService("indexer") }
+		err := within(30*time.Second, "messages that the indexer holds", func() error {
+			if n := x.metric("indexer", "sluice_indexer_retries_total"); n < 1 {
+				return errors.New("none so far")
+			}
+			return nil
+		})
+		x.pause(x.about(more))
+		if err == nil {
+			err = x.kill("indexer")
+		}
+		return heal, err
 	}
 }
 
@@ -221,6 +243,6 @@ func (l *lab) mend(ctx context.Context) error {
 	if err := l.rewriteRealm(true, writerRole); err != nil {
 		return err
 	}
-	_, err := l.do(ctx, "PUT", "/_cluster/settings", `{"persistent":{"cluster.blocks.read_only":null,"cluster.routing.allocation.disk.watermark.*":null}}`)
+	_, err := l.do(ctx, "PUT", "/_cluster/settings", `{"persistent":{"cluster.blocks.read_only":null,"cluster.routing.allocation.enable":null,"cluster.routing.allocation.disk.watermark.*":null}}`)
 	return err
 }

@@ -1,10 +1,12 @@
 package fault_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicelog/sluice/shared/auth0/simulator"
@@ -18,6 +20,7 @@ func senderFaults() []*fault {
 		{name: "sender-answers-halved", does: "answers are cut in the middle", hold: 5 * time.Second, strike: doorBroken(halveAnswers, 0.7)},
 		{name: "replay-all", does: "everything that was sent so far is sent again, during the load, by two streams in other shapes", strike: replayAll},
 		{name: "large-deliveries", does: "deliveries larger than a message, while the receiver is killed in the middle", strike: largeDeliveries},
+		{name: "long-ids", does: "events whose log_id is longer than an id of Elasticsearch may be", strike: longIDs},
 		{name: "wrong-token", does: "a second sender with a wrong token: 401, and nothing of it may be there", strike: wrongToken},
 	}
 }
@@ -106,4 +109,18 @@ func wrongToken(x *trial) (func() error, error) {
 	}
 	x.saw("401×%d", x.book.attempts()[http.StatusUnauthorized]-before)
 	return nil, nil
+}
+
+// longIDs sends events as Auth0 makes them, but for the length of their ids.
+func longIDs(x *trial) (func() error, error) {
+	events := x.fresh(50)
+	for i, e := range events {
+		id := e.LogID + strings.Repeat("0123456789", 60)
+		x.book.forget(e.LogID)
+		events[i] = simulator.Event{LogID: id, JSON: bytes.ReplaceAll(e.JSON, []byte(e.LogID), []byte(id))}
+		x.book.offered(events[i], false)
+	}
+	report, err := x.send(simulator.StreamOptions{Shape: simulator.Lines, Batch: 10}, events)
+	x.saw("%d events with ids of %d bytes acknowledged", report.Acked, len(events[0].LogID))
+	return nil, err
 }

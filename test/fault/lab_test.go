@@ -36,6 +36,9 @@ type lab struct {
 	admin    account
 	writer   account // of the indexers
 
+	extra   []string // settings of all services
+	natsEnv []string // variables of the NATS server
+
 	// Of a node of our own only.
 	node    *node.Node
 	options node.Options

@@ -28,7 +28,9 @@ type book struct {
 	mu      sync.Mutex
 	events  map[string]*fate
 	answers map[int]int // attempts by status, 0 for none
+	brief   bool        // bodies are not kept: there are too many
 	sent    []simulator.Event
+	waits   []time.Duration // of acknowledged attempts since somebody took them; only where brief
 }
 
 func newBook() *book { return &book{events: map[string]*fate{}, answers: map[int]int{}} }
@@ -38,9 +40,17 @@ func (b *book) offered(e simulator.Event, broken bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.events[e.LogID] = &fate{broken: broken}
-	if !broken {
+	if !broken && !b.brief {
 		b.sent = append(b.sent, e)
 	}
+}
+
+// forget takes back an event that was offered and not sent.
+func (b *book) forget(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.events, id)
+	b.sent = slices.DeleteFunc(b.sent, func(e simulator.Event) bool { return e.LogID == id })
 }
 
 // note takes the result of one attempt.
@@ -48,6 +58,9 @@ func (b *book) note(r simulator.Result) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.answers[r.Status]++
+	if b.brief && r.Acked {
+		b.waits = append(b.waits, r.Latency)
+	}
 	for _, id := range r.Events {
 		f := b.events[id]
 		switch {
@@ -116,10 +129,14 @@ func client() *http.Client {
 	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 }
 
-// startLoad begins to send at a rate in events per second.
+// startLoad begins to send in all manners at a rate in events per second.
 func startLoad(ctx context.Context, b *book, url, token string, rate float64, dice *rand.Rand) (*load, error) {
+	return startFlows(ctx, b, url, token, rate, dice, flows())
+}
+
+// startFlows begins to send in the given manners.
+func startFlows(ctx context.Context, b *book, url, token string, rate float64, dice *rand.Rand, all []flow) (*load, error) {
 	l := &load{book: b, stop: make(chan struct{}), done: make(chan error, 1)}
-	all := flows()
 	runs := make([]func() error, len(all))
 	for i, f := range all {
 		o := f.stream

@@ -3,7 +3,9 @@
 //
 //	go test ./fault -v -run '^TestFaults$' -fault=nats-kill -seed=7     one
 //	go test ./fault -v -run '^TestFaults$' -fault=all -seeds=5 -results=FILE   all, five times; goes on where it was stopped
+//	go test ./fault -v -run '^TestMutants$' -mutant=all                 broken Sluices, each of which must fail
 //	go test ./fault -v -run '^TestSoak$' -soak=1h -results=FILE         faults by chance, one after another on one rig
+//	go test ./fault -v -run '^TestOutage$' -outage=10m -rate=2000       Elasticsearch away for long: answers, memory, catching up
 //
 // Everything listens on loopback, and only processes that this one started are ended, by their number.
 package fault_test
@@ -44,6 +46,8 @@ type settings struct {
 	again   bool
 	rate    float64
 	soak    time.Duration
+	outage  time.Duration
+	mutant  string
 }
 
 var options settings //nolint:gochecknoglobals // flags exist once per process
@@ -62,6 +66,8 @@ func TestMain(m *testing.M) {
 	flag.BoolVar(&options.again, "again", false, "run also what the results hold already")
 	flag.Float64Var(&options.rate, "rate", 400, "events per second of the load")
 	flag.DurationVar(&options.soak, "soak", 0, "how long TestSoak runs")
+	flag.DurationVar(&options.outage, "outage", 0, "how long Elasticsearch is away in TestOutage")
+	flag.StringVar(&options.mutant, "mutant", "", "names of mutants, separated by commas, or all")
 	os.Exit(m.Run())
 }
 

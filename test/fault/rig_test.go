@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/sluicelog/sluice/shared/config"
+	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/stream"
 )
 
@@ -91,7 +92,7 @@ func newRig(ctx context.Context, l *lab, dir string, crew int, disk int64, dice 
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	r.nats = &process{name: "nats", keeper: l.keeper, log: filepath.Join(dir, "nats.log"), program: os.Args[0], env: []string{natsVariable + "=" + r.store()}}
+	r.nats = &process{name: "nats", keeper: l.keeper, log: filepath.Join(dir, "nats.log"), program: os.Args[0], env: append([]string{natsVariable + "=" + r.store()}, l.natsEnv...)}
 	if err := r.begin(ctx); err != nil {
 		return nil, errors.Join(err, r.end())
 	}
@@ -123,7 +124,7 @@ func (r *rig) environment(s *service, admin string) []string {
 			env = append(env, "ELASTICSEARCH_USERNAME="+r.writer.name, "ELASTICSEARCH_PASSWORD="+r.writer.password)
 		}
 	}
-	return env
+	return append(env, r.extra...)
 }
 
 // begin starts everything in order and waits until it is ready.
@@ -295,7 +296,7 @@ func (r *rig) setup(ctx context.Context, sizes map[string]int64) error {
 func (r *rig) newEndpoint(ctx context.Context) (id, token string, err error) {
 	r.endpoints++
 	id = fmt.Sprintf("%s-%d", strings.ReplaceAll(r.namespace, "_", "-"), r.endpoints)
-	token = "token-of-" + id
+	token = endpoint.NewToken()
 	file := filepath.Join(r.dir, "token")
 	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
 		return "", "", err

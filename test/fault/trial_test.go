@@ -1,6 +1,7 @@
 package fault_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type fault struct {
 	// deadly faults make dead letters of good events.
 	deadly bool
 	hold   time.Duration // about how long it lasts
+	limit  time.Duration // until all must be quiet; 0: quietLimit
 	// prepare runs before the load; may be nil.
 	prepare func(x *trial) error
 	// strike injects the fault, says with x.saw what shows that it did, and returns what ends it; nil when nothing must.
@@ -120,6 +122,7 @@ func (x *trial) steps(moment time.Duration) (*verdict, time.Duration, error) {
 			return nil, 0, fmt.Errorf("preparing: %w", err)
 		}
 	}
+	limit := cmp.Or(x.fault.limit, quietLimit)
 	seen := x.counted(duplicates)
 	load, err := startLoad(x.ctx, x.book, x.url, x.token, x.rate, x.dice)
 	if err != nil {
@@ -127,14 +130,14 @@ func (x *trial) steps(moment time.Duration) (*verdict, time.Duration, error) {
 	}
 	x.pause(moment)
 	hurt := x.hurt()
-	catchUp, caughtErr := x.caughtUp(x.ctx, quietLimit)
+	catchUp, caughtErr := x.caughtUp(x.ctx, limit)
 	if caughtErr == nil {
 		x.pause(x.about(2 * time.Second))
 	}
 	if err := errors.Join(hurt, caughtErr, load.finish(finishLimit)); err != nil {
 		return nil, catchUp, err
 	}
-	if err := x.quiet(x.ctx, quietLimit); err != nil {
+	if err := x.quiet(x.ctx, limit); err != nil {
 		return nil, catchUp, err
 	}
 	if n := x.counted(duplicates) - seen; n > 0 {

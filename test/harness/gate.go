@@ -2,13 +2,14 @@ package harness
 
 import (
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"sync"
 	"testing"
 )
 
-// Gate is a way to a server that can be closed: then connections break and new ones are refused.
+// Gate is a way to a server that can be closed: then connections break and new ones are refused. It can also lose answers.
 type Gate struct {
 	URL    string
 	target string
@@ -17,6 +18,9 @@ type Gate struct {
 	mu     sync.Mutex
 	closed bool
 	conns  map[net.Conn]bool
+	share  float64 // of the answers that are lost
+	dice   *rand.Rand
+	lost   int
 }
 
 // NewGate opens a way to the server at address; it ends with the test.
@@ -51,6 +55,31 @@ func (g *Gate) Open() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = false
+}
+
+// LoseAnswers breaks, from now on, a connection at a share of what the server says: it has done what it was asked, and the
+// client never hears so. Which answers are lost follows from seed.
+func (g *Gate) LoseAnswers(share float64, seed uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.share, g.dice = share, rand.New(rand.NewPCG(seed, 1))
+}
+
+// Lost is how many answers were lost so far.
+func (g *Gate) Lost() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.lost
+}
+
+func (g *Gate) loses() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.share == 0 || g.dice.Float64() >= g.share {
+		return false
+	}
+	g.lost++
+	return true
 }
 
 func (g *Gate) serve() {
@@ -97,6 +126,25 @@ func (g *Gate) pass(c net.Conn) {
 	done := make(chan struct{}, 2)
 	copyAll := func(to, from net.Conn) { _, _ = io.Copy(to, from); done <- struct{}{} }
 	go copyAll(target, c)
-	go copyAll(c, target)
+	go func() { g.answer(c, target); done <- struct{}{} }()
 	<-done
+}
+
+// answer carries what the server says until it ends or is lost.
+func (g *Gate) answer(to, from net.Conn) {
+	piece := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(piece)
+		if n > 0 {
+			if g.loses() {
+				return
+			}
+			if _, err := to.Write(piece[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
 }

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sluicelog/sluice/shared/leaktest"
 )
 
 // Ready is what a running all-in-one says of itself.
@@ -81,7 +83,7 @@ func build(root string) (string, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", err
 	}
-	for _, name := range []string{"sluice", "receiver", "enricher", "indexer"} {
+	for _, name := range []string{"sluice", "receiver", "enricher", "indexer", "retention"} {
 		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), "./services/"+name+"/cmd/"+name) //nolint:noctx // our own source
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -140,6 +142,7 @@ func Dir(tb testing.TB) string {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
+		leaktest.Check(tb, dir)
 		if !tb.Failed() {
 			if os.Getenv("SLUICE_TEST_KEEP") == "" {
 				_ = os.RemoveAll(dir)
@@ -251,7 +254,24 @@ func Run(tb testing.TB, env []string, program string, args ...string) (stdout, s
 	if err != nil && !errors.As(err, &exit) {
 		tb.Fatalf("%s %s: %v", filepath.Base(program), strings.Join(args, " "), err)
 	}
+	checkSecrecy(tb, out.String(), errs.String(), args)
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// checkSecrecy fails when a command told a secret, or was told one where every user of the machine sees it. Only the
+// commands that make a token print one.
+func checkSecrecy(tb testing.TB, stdout, stderr string, args []string) {
+	tb.Helper()
+	command := strings.Join(args, " ")
+	told := stdout + stderr
+	if strings.HasPrefix(command, "endpoint create") || strings.HasPrefix(command, "endpoint rotate") {
+		told = stderr
+	}
+	for place, text := range map[string]string{"its arguments": command, "what it printed": told} {
+		for _, leak := range leaktest.In(place, []byte(text)) {
+			tb.Errorf("a command has a secret in %s", leak)
+		}
+	}
 }
 
 // Post sends one delivery and returns status, answer and headers.

@@ -51,7 +51,7 @@ func startScale(b *testing.B) *scale {
 		}
 	})
 	s := &scale{url: n.URL(), pid: n.PID(), client: http.Client{Timeout: 3 * time.Minute}}
-	if _, err := readClock(s.pid); err != nil {
+	if _, err := harness.ReadClock(s.pid); err != nil {
 		b.Skipf("the processor time of Elasticsearch cannot be read here: %v", err)
 	}
 	s.index = s.template(b)
@@ -140,12 +140,12 @@ func (s *scale) weigh(b *testing.B, v variant, docs *documents) weight {
 	s.must(b, http.MethodPost, index+"/_refresh", nil)
 	w.took = time.Since(begin)
 	s.quiet(b, index)
-	w.cpu, w.compiling = s.clock(b).since(start)
+	w.cpu, w.compiling = s.clock(b).Since(start)
 	s.must(b, http.MethodPost, index+"/_flush", nil)
 	w.stored = s.stats(b, index).Store.Size
 	start = s.clock(b)
 	s.must(b, http.MethodPost, index+"/_forcemerge?max_num_segments=1", nil)
-	w.merge, _ = s.clock(b).since(start)
+	w.merge, _ = s.clock(b).Since(start)
 	stats := s.stats(b, index)
 	w.merged = stats.Store.Size
 	if stats.Docs.Count != len(docs.all) {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/sluicelog/sluice/shared/elastic/node"
+	"github.com/sluicelog/sluice/shared/leaktest"
 )
 
 // Account is a user of the file realm.
@@ -40,7 +41,7 @@ func StartSecuredWith(tb testing.TB, roles []byte, accounts ...Account) *Cluster
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c := &Cluster{Username: "admin", Password: rand.Text(), CAFile: filepath.Join(dir, "ca.pem")}
+	c := &Cluster{Username: "admin", Password: leaktest.Secret(), CAFile: filepath.Join(dir, "ca.pem")}
 	if err := os.WriteFile(c.CAFile, authority.ca, 0o600); err != nil {
 		tb.Fatal(err)
 	}

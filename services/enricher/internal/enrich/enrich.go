@@ -35,9 +35,10 @@ type box interface {
 	Put(ctx context.Context, l *deadletter.Letter) (added bool, err error)
 }
 
-// directory knows the namespaces.
+// directory knows the namespaces. Learn asks the registry for one that was not heard of yet.
 type directory interface {
 	Namespace(name string) (endpoint.Namespace, bool)
+	Learn(ctx context.Context, name string) error
 }
 
 // Parts are what an Enricher works with.
@@ -52,6 +53,8 @@ type Parts struct {
 	MaxBody   int64         // bytes of one delivery after decompression
 	PartBytes int           // where messages of documents are cut
 	Patience  time.Duration // of one attempt to store what is ready; how long the events take does not count
+
+	Now func() time.Time // this machine's clock; nil: the real one
 }
 
 // Enricher works on messages. It is safe for concurrent use; every call has its own scratch space.
@@ -65,6 +68,9 @@ const headerRoom = 64 << 10
 
 // New returns an enricher. The server must take messages of clearly more than 64 KiB.
 func New(p Parts) *Enricher {
+	if p.Now == nil {
+		p.Now = time.Now
+	}
 	return &Enricher{p: p, alarm: telemetry.NewThrottle(p.Log, 10*time.Second)}
 }
 
@@ -75,6 +81,7 @@ func (e *Enricher) room() int { return e.p.Stream.MaxPayload() - headerRoom }
 type work struct {
 	*Enricher
 	message *stream.Message
+	begin   time.Time // of the work, for its duration
 	now     time.Time
 	builder *parts.Builder
 	ready   []stream.Outgoing    // documents that are not on disk yet
@@ -93,7 +100,7 @@ type counts struct{ mapped, dead, expired, unknown int }
 // until that is on disk. It returns an error when ctx ended, and delivery.ErrNewer for a message of a later version: nothing
 // is lost then, and the same message may be handled again, the latter by a later build.
 func (e *Enricher) Handle(ctx context.Context, m *stream.Message) error {
-	w := &work{Enricher: e, message: m, now: time.Now()}
+	w := &work{Enricher: e, message: m, begin: time.Now(), now: e.p.Now()}
 	deliveries, err := delivery.Decode(m.Header, m.Data)
 	if errors.Is(err, delivery.ErrNewer) {
 		e.p.Metrics.newer.Inc()
@@ -157,6 +164,14 @@ func (w *work) delivery(ctx context.Context, d *delivery.Delivery) error {
 		return nil
 	}
 	w.body = body
+	known, err := w.hear(ctx, d.Namespace)
+	if err != nil {
+		return err
+	}
+	if !known {
+		w.setAside(d, auth0.Element{Index: d.First, Raw: w.body}, reasonNamespace, "the registry has no namespace "+d.Namespace+", so it is not known how its indices are cut")
+		return nil
+	}
 	return w.split(ctx, d)
 }
 
@@ -212,12 +227,9 @@ func (w *work) document(d *delivery.Delivery, el auth0.Element) error {
 	if err != nil {
 		return err
 	}
-	ns, ok := w.p.Directory.Namespace(d.Namespace)
-	if !ok {
-		ns.Calendar = period.Daily()
-	}
+	ns, _ := w.p.Directory.Namespace(d.Namespace) // hear has seen to it
 	at := indexTime(&w.event)
-	if ns.Retention > 0 && !at.IsZero() && at.Before(w.now.Add(-ns.Retention)) {
+	if ns.Retention > 0 && !at.IsZero() && at.Before(w.arrived().Add(-ns.Retention)) {
 		w.counts.expired++
 		return nil
 	}
@@ -238,6 +250,16 @@ func (w *work) document(d *delivery.Delivery, el auth0.Element) error {
 	return nil
 }
 
+// arrived is the moment by which an event counts as expired: when its message was stored, or now where that is earlier. So
+// an event is given up only when two clocks say so, and the same message has the same events in it whenever it is handled.
+// What expires while it waits meets the indexer, which makes no index that retention deletes.
+func (w *work) arrived() time.Time {
+	if stored := w.message.Stored; !stored.IsZero() && stored.Before(w.now) {
+		return stored
+	}
+	return w.now
+}
+
 // founded is before the first event that any tenant of Auth0 can have.
 var founded = time.Date(2013, 1, 1, 0, 0, 0, 0, time.UTC)
 
@@ -252,7 +274,7 @@ func indexTime(e *auth0.Event) time.Time {
 
 // report counts and writes the one line of a message.
 func (w *work) report(ctx context.Context, deliveries []delivery.Delivery) {
-	w.p.Metrics.done(w.counts, len(deliveries), time.Since(w.now))
+	w.p.Metrics.done(w.counts, len(deliveries), time.Since(w.begin))
 	level := slog.LevelInfo
 	if w.counts.dead > 0 {
 		level = slog.LevelWarn
@@ -263,5 +285,5 @@ func (w *work) report(ctx context.Context, deliveries []delivery.Delivery) {
 	w.p.Log.LogAttrs(ctx, level, "enriched", slog.Uint64("sequence", w.message.Sequence), slog.Int("deliveries", len(deliveries)),
 		slog.Int("mapped", w.counts.mapped), slog.Int("dead", w.counts.dead), slog.Int("expired", w.counts.expired),
 		slog.Int("unknown_codes", w.counts.unknown), slog.Int("attempt", w.message.Delivered),
-		slog.Float64("duration_ms", float64(time.Since(w.now).Microseconds())/1000))
+		slog.Float64("duration_ms", float64(time.Since(w.begin).Microseconds())/1000))
 }

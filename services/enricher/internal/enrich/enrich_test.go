@@ -39,6 +39,10 @@ func (n namespaces) Namespace(name string) (endpoint.Namespace, bool) {
 	return ns, ok
 }
 
+func (n namespaces) Learn(_ context.Context, name string) error {
+	return fmt.Errorf("%w: %s", endpoint.ErrNoNamespace, name)
+}
+
 // rig is an enricher on a real server.
 type rig struct {
 	t        *testing.T

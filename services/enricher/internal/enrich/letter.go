@@ -20,6 +20,7 @@ const (
 	reasonEnvelope    = "bad_envelope"
 	reasonCompression = "bad_compression"
 	reasonTooLarge    = "too_large"
+	reasonNamespace   = "unknown_namespace"
 )
 
 // errTooLarge says that a document fits no message.

@@ -2,6 +2,7 @@ package enrich
 
 import (
 	"log/slog"
+	"regexp"
 	"sync"
 	"time"
 
@@ -71,13 +72,19 @@ func (m *Metrics) seen(endpoint string, at time.Time) {
 	}
 }
 
+// oddCode stands for every code that looks like none: it is an event's text, and those are not logged.
+const oddCode = "(not of a code's form)"
+
+// codePattern is what Auth0's codes look like.
+var codePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
+
 // drift notes a code that nobody has published, and says so once. An event that names no code tells of no new one.
 func (m *Metrics) drift(log *slog.Logger, code string) {
 	if code == "" {
 		return
 	}
-	if len(code) > 64 {
-		code = code[:64]
+	if !codePattern.MatchString(code) {
+		code = oddCode
 	}
 	m.mu.Lock()
 	fresh := !m.unknown[code] && len(m.unknown) < maxUnknown

@@ -21,7 +21,7 @@ import (
 	"github.com/sluicelog/sluice/shared/stream"
 )
 
-// directory calls each for every event, as long as that is being mapped.
+// directory calls each for every delivery and for every event, as long as that is being mapped.
 type directory struct {
 	each func(event int)
 	seen int
@@ -32,6 +32,8 @@ func (d *directory) Namespace(name string) (endpoint.Namespace, bool) {
 	d.each(d.seen)
 	return endpoint.Namespace{Name: name, Calendar: period.Daily()}, true
 }
+
+func (d *directory) Learn(context.Context, string) error { return nil }
 
 // stubborn stores on the real stream, but refuses each part and each letter on the first tries that refuse says.
 type stubborn struct {
@@ -93,8 +95,8 @@ func TestWhatIsStoredIsNeitherMappedNorOfferedAgain(t *testing.T) {
 	r.parts.Stream, r.parts.Letters, r.parts.Directory, r.parts.PartBytes = s, s, d, 5_000
 	r.enricher = enrich.New(r.parts)
 	r.handle(message(t, of(strings.Join(append(events(0, 20), "broken", "as well"), "\n"))))
-	if got := len(r.indexed()); got != 20 || len(r.dead()) != 2 || d.seen != 20 {
-		t.Errorf("%d documents, %d letters, %d events mapped", got, len(r.dead()), d.seen)
+	if got := len(r.indexed()); got != 20 || len(r.dead()) != 2 || d.seen != 21 {
+		t.Errorf("%d documents, %d letters, %d looks", got, len(r.dead()), d.seen)
 	}
 	want := map[string]int{"letter 20": 1, "letter 21": 3, "part 0": 1, "part 1": 4, "part 2": 1}
 	for name := range s.tries {

@@ -23,9 +23,6 @@ const ECSVersion = "8.17.0"
 // ErrFuture says that an event claims to be from later than tomorrow. The text is a dead-letter reason.
 var ErrFuture = errors.New("time_in_future")
 
-// horizon is how far an event may lie ahead of our clock.
-const horizon = 24 * time.Hour
-
 // Receipt is what the way of an event adds to it.
 type Receipt struct {
 	Endpoint  string
@@ -79,7 +76,7 @@ func New(o Options) (*Mapper, error) {
 // Document appends the document of an event as one line without its newline. known is false when nobody has published
 // the event's code.
 func (m *Mapper) Document(b []byte, e *auth0.Event, r Receipt) (line []byte, known bool, err error) {
-	if e.Period().After(r.Ingested.Add(horizon)) {
+	if e.Period().After(r.Ingested.Add(period.Horizon)) {
 		return b, true, ErrFuture
 	}
 	p, ok := m.scratch.Get().(*picked)

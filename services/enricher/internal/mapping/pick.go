@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sluicelog/sluice/shared/auth0"
+	"github.com/sluicelog/sluice/shared/period"
 )
 
 // picked is an event sorted by where its members go. Its values share memory with the event.
@@ -272,7 +273,7 @@ func nested(value []byte) bool {
 func (p *picked) timestamp(e *auth0.Event, r Receipt) {
 	var exact [24]byte
 	at, ok := auth0.ParseTime(string(unquoted(p.date)))
-	ok = ok && !at.After(r.Ingested.Add(horizon))
+	ok = ok && !at.After(r.Ingested.Add(period.Horizon))
 	if p.date != nil && (!ok || !bytes.Equal(appendTime(exact[:0], at), unquoted(p.date))) {
 		p.plain = append(p.plain, auth0.Field{Key: []byte("date"), Value: p.date})
 	}

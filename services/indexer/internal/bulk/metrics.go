@@ -13,9 +13,9 @@ import (
 
 // tally is what became of the documents of one bulk.
 type tally struct {
-	indexed, duplicate, dead, retry int
-	status                          int    // of the first document that has to wait
-	why                             string // its reason
+	indexed, duplicate, dead, expired, retry int
+	status                                   int    // of the first document that has to wait
+	why                                      string // its reason
 }
 
 func (t *tally) add(v verdict) {
@@ -66,7 +66,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		size:      prometheus.NewHistogram(histogram("sluice_indexer_bulk_documents", "Documents per bulk request.", prometheus.ExponentialBuckets(1, 2, 15))),
 		delay:     prometheus.NewHistogram(histogram("sluice_indexer_ingest_lag_seconds", "Time from the receipt of a delivery to Elasticsearch's answer for it.", []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600})),
 	}
-	for _, v := range []string{"indexed", "duplicate", "dead", "waiting"} {
+	for _, v := range []string{"indexed", "duplicate", "dead", "expired", "waiting"} {
 		m.documents.WithLabelValues(v)
 	}
 	reg.MustRegister(m.documents, m.dead, m.retries, m.bulks, m.duration, m.size, m.delay)
@@ -93,6 +93,7 @@ func (m *Metrics) settled(t tally) {
 	m.documents.WithLabelValues("indexed").Add(float64(t.indexed))
 	m.documents.WithLabelValues("duplicate").Add(float64(t.duplicate))
 	m.documents.WithLabelValues("dead").Add(float64(t.dead))
+	m.documents.WithLabelValues("expired").Add(float64(t.expired))
 	m.documents.WithLabelValues("waiting").Add(float64(t.retry))
 }
 

@@ -111,11 +111,25 @@ func (w *Writer) round(ctx context.Context, docs []*document) []*document {
 	}
 	begin := time.Now()
 	items, err := w.p.Cluster.Bulk(limit, join(docs), len(docs))
+	if err == nil {
+		err = matched(docs, items)
+	}
 	w.p.Metrics.bulk(len(docs), time.Since(begin), err)
 	if err != nil {
 		return append(left, w.refused(ctx, docs, err)...)
 	}
 	return append(left, w.settle(ctx, docs, items, begin)...)
+}
+
+// matched refuses answers of which it is not sure whose they are: one that stands in another's place would make a refused
+// document count as stored.
+func matched(docs []*document, items []elastic.Item) error {
+	for i, d := range docs {
+		if items[i].ID != d.id {
+			return fmt.Errorf("answer %d of %d is for the document %.64q, and %s was sent in its place: does a proxy change what elasticsearch says?", i+1, len(docs), items[i].ID, d.id)
+		}
+	}
+	return nil
 }
 
 // refused handles an answer to the request as a whole: too large a body is halved, everything else waits.
@@ -131,23 +145,31 @@ func (w *Writer) refused(ctx context.Context, docs []*document, err error) []*do
 	return docs
 }
 
-// ready parts docs into those whose index exists and those whose index cannot be made yet. It creates indices, once each.
+// ready parts docs into those whose index exists and those whose index cannot be made yet. It creates indices, once each,
+// and is done with the documents of those that may not be made any more.
 func (w *Writer) ready(ctx context.Context, docs []*document) (ready, left []*document) {
 	missing := map[string]error{} // by index, as far as we have looked
+	var expired []*document
 	for _, d := range docs {
 		err, looked := missing[d.index]
 		if !looked {
-			if err = w.ensure(ctx, d.index); err != nil {
+			if err = w.ensure(ctx, d.index); err != nil && !errors.Is(err, ErrExpired) {
 				w.waits(ctx, elastic.Status(err), len(docs), err)
 			}
 			missing[d.index] = err
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrExpired):
+			expired = append(expired, d)
+		case err != nil:
 			d.blocked = indexFault(elastic.Status(err))
 			left = append(left, d)
-		} else {
+		default:
 			ready = append(ready, d)
 		}
+	}
+	if len(expired) > 0 {
+		w.expire(ctx, expired)
 	}
 	return ready, left
 }

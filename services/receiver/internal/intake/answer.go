@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -24,6 +23,7 @@ var (
 	Truncated           = Answer{"truncated", http.StatusBadRequest, "the body ended before its announced length, or came too slowly", false}
 	BadCompression      = Answer{"bad_compression", http.StatusBadRequest, "the body cannot be decompressed as its Content-Encoding says", false}
 	Unauthorized        = Answer{"unauthorized", http.StatusUnauthorized, "unauthorized", false}
+	Throttled           = Answer{"throttled", http.StatusTooManyRequests, "too many wrong tokens from this address; come again", true}
 	NotFound            = Answer{"not_found", http.StatusNotFound, "no such path", false}
 	UnknownEndpoint     = Answer{"unknown_endpoint", http.StatusNotFound, "no such endpoint", false}
 	MethodNotAllowed    = Answer{"method_not_allowed", http.StatusMethodNotAllowed, "only POST", false}
@@ -39,7 +39,7 @@ var (
 // Answers lists all of them, for documentation and for metrics that begin at zero.
 func Answers() []Answer {
 	return []Answer{
-		Accepted, Truncated, BadCompression, Unauthorized, NotFound, UnknownEndpoint, MethodNotAllowed, TooLarge,
+		Accepted, Truncated, BadCompression, Unauthorized, Throttled, NotFound, UnknownEndpoint, MethodNotAllowed, TooLarge,
 		UnsupportedEncoding, Busy, StreamFull, StreamAway, NoRegistry, Stopping,
 	}
 }
@@ -89,8 +89,11 @@ func (d *Desk) answer(ctx context.Context, w http.ResponseWriter, v *visit, a An
 	if a.Status == http.StatusMethodNotAllowed {
 		h.Set("Allow", http.MethodPost)
 	}
-	if a.Status == http.StatusBadRequest || a.Status == http.StatusRequestEntityTooLarge {
-		h.Set("Connection", "close") // what follows on this connection is not known to be a request
+	if a.Status == http.StatusBadRequest || a.Status == http.StatusRequestEntityTooLarge || a == Throttled {
+		h.Set("Connection", "close") // what follows is not known to be a request; whoever guesses shall shake hands anew
+	}
+	if len(v.request.TransferEncoding) > 0 {
+		h.Set("Connection", "close") // beside the chunks a Content-Length may have stood, by which a proxy would end the body elsewhere
 	}
 	say := body{Status: a.Name, Message: a.Say}
 	if a == Accepted {
@@ -115,7 +118,10 @@ func (d *Desk) note(ctx context.Context, v *visit, a Answer, err error) {
 	}
 	attrs := []slog.Attr{
 		slog.String("answer", a.Name), slog.Int("bytes", v.bytes), slog.Float64("duration_ms", float64(took.Microseconds())/1000),
-		slog.String("peer", peer(v.request)),
+		slog.String("client", v.client.String()),
+	}
+	if p := peer(v.request); p != v.client {
+		attrs = append(attrs, slog.String("proxy", p.String()))
 	}
 	kind := a.Name
 	if v.endpoint != nil {
@@ -129,7 +135,11 @@ func (d *Desk) note(ctx context.Context, v *visit, a Answer, err error) {
 		d.log.LogAttrs(ctx, level, "delivery", attrs...)
 		return
 	}
-	d.refusals.Log(ctx, level, kind, "delivery", append(attrs, slog.Any("error", err))...)
+	summary := d.refusals
+	if a == Throttled {
+		summary = d.guesses
+	}
+	summary.Log(ctx, level, kind, "delivery", append(attrs, slog.Any("error", err))...)
 }
 
 // level is how much an answer matters to an operator: 413 and 503 are alarms, and a refusal at a known endpoint is
@@ -142,13 +152,4 @@ func (a Answer) level(known bool) slog.Level {
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo
-}
-
-// peer is the address of the other end of the connection: Auth0 or a proxy, never an end user.
-func peer(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

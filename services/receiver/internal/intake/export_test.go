@@ -1,5 +1,32 @@
 package intake
 
+import (
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// Client opens Proxies.client to the tests.
+func (p Proxies) Client(r *http.Request) netip.Addr { return p.client(r) }
+
+// Guard opens guard to the tests.
+type Guard struct{ *guard }
+
+// NewGuard opens newGuard to the tests.
+func NewGuard(perMinute int) Guard { return Guard{newGuard(perMinute)} }
+
+// Wrong opens wrong to the tests.
+func (g Guard) Wrong(from netip.Addr, now time.Time) bool { return g.wrong(from, now) }
+
+// Known is how many addresses are remembered.
+func (g Guard) Known() int { return g.known.Len() }
+
+// MaxGuarded is how many may be.
+const MaxGuarded = maxGuarded
+
+// ShownPath opens shownPath to the tests.
+func ShownPath(r *http.Request) string { return shownPath(r) }
+
 // Part is a part of a body as Cut gives it away.
 type Part struct {
 	Body     []byte

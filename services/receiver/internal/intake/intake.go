@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,7 @@ type directory interface {
 type Limits struct {
 	Body     int64 // bytes of one body, also after decompression
 	Inflight int64 // bytes of all bodies held at once
+	Wrong    int   // wrong tokens that one address may send in a minute; 0: as many as it likes
 }
 
 // Desk answers the public listener.
@@ -45,6 +47,9 @@ type Desk struct {
 	metrics   *Metrics
 	log       *slog.Logger
 	refusals  *telemetry.Throttle
+	guesses   *telemetry.Throttle
+	proxies   Proxies
+	guard     *guard
 	stopping  atomic.Bool
 }
 
@@ -55,6 +60,7 @@ type Parts struct {
 	Sightings *Sightings
 	Metrics   *Metrics
 	Log       *slog.Logger
+	Proxies   Proxies
 }
 
 // New returns a desk.
@@ -63,6 +69,7 @@ func New(p Parts, limits Limits) *Desk {
 		directory: p.Directory, committer: p.Committer, sightings: p.Sightings, limits: limits,
 		budget: newBudget(limits.Inflight, p.Metrics.inflight), decoders: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		metrics: p.Metrics, log: p.Log, refusals: telemetry.NewThrottle(p.Log, time.Second),
+		guesses: telemetry.NewThrottle(p.Log, time.Minute), proxies: p.Proxies, guard: newGuard(limits.Wrong),
 	}
 }
 
@@ -74,7 +81,7 @@ func (d *Desk) Routes() http.Handler {
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	router.HandleFunc(Path, d.deliver)
 	router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d.refuse(r.Context(), w, &visit{request: r, begin: time.Now()}, refuse(NotFound, "", nil))
+		d.refuse(r.Context(), w, d.visit(r), refuse(NotFound, "", nil))
 	})
 	return router
 }
@@ -86,6 +93,7 @@ func (d *Desk) Stop() { d.stopping.Store(true) }
 type visit struct {
 	request  *http.Request
 	begin    time.Time
+	client   netip.Addr
 	endpoint *endpoint.Endpoint
 	token    string
 	encoding string
@@ -93,8 +101,12 @@ type visit struct {
 	bytes    int
 }
 
+func (d *Desk) visit(r *http.Request) *visit {
+	return &visit{request: r, begin: time.Now(), client: d.proxies.client(r)}
+}
+
 func (d *Desk) deliver(w http.ResponseWriter, r *http.Request) {
-	v := &visit{request: r, begin: time.Now()}
+	v := d.visit(r)
 	if err := d.admit(v); err != nil {
 		d.refuse(r.Context(), w, v, err)
 		return
@@ -124,12 +136,22 @@ func (d *Desk) admit(v *visit) error {
 	}
 	v.endpoint = known
 	if err := d.authenticate(v); err != nil {
-		return err
+		return d.slowDown(v, err)
 	}
 	if v.encoding, ok = encodingOf(r.Header); !ok {
 		return refuse(UnsupportedEncoding, fmt.Sprintf("Content-Encoding %q", bounded(r.Header.Get("Content-Encoding"))), nil)
 	}
 	return nil
+}
+
+// slowDown turns a refusal into another one where its sender has had too many. The token was looked at before: the right
+// one is let in at any time, whoever else sends wrong ones from its address. Nothing is held back on our side, since a
+// held connection may be one that the right one needs.
+func (d *Desk) slowDown(v *visit, refused error) error {
+	if d.guard.wrong(v.client, v.begin) {
+		return refuse(Throttled, "too many wrong tokens from this address: more than RECEIVER_WRONG_TOKENS in a minute", nil)
+	}
+	return refused
 }
 
 func (d *Desk) authenticate(v *visit) error {
@@ -213,8 +235,12 @@ func (d *Desk) refuse(ctx context.Context, w http.ResponseWriter, v *visit, err 
 	if !ok {
 		r = refuse(StreamAway, "", err)
 	}
-	if v.endpoint != nil {
-		d.sightings.refused(v.endpoint.ID, r.answer, r.hint, time.Now().UTC())
+	now := time.Now().UTC()
+	switch {
+	case v.endpoint != nil:
+		d.sightings.refused(v.endpoint.ID, endpoint.Refusal{Time: now, Reason: r.answer.Name, Hint: r.hint, Address: v.client.String()})
+	case r.answer == NotFound, r.answer == UnknownEndpoint:
+		d.sightings.missed(miss(v, now))
 	}
 	d.answer(ctx, w, v, r.answer, err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 type board interface {
 	Own(ctx context.Context, id, instance string) (endpoint.Status, error)
 	Write(ctx context.Context, id, instance string, s endpoint.Status) error
+	OwnMisses(ctx context.Context, instance string) (endpoint.Misses, error)
+	WriteMisses(ctx context.Context, instance string, m endpoint.Misses) error
 }
 
 // Sightings collects what happens per endpoint and writes it to the board now and then. Losing a few seconds of it costs
@@ -27,6 +30,10 @@ type Sightings struct {
 	seen  map[string]*endpoint.Status
 	dirty map[string]bool
 	known map[string]bool // the earlier run's status was taken over
+
+	misses       endpoint.Misses
+	missesDirty  bool
+	missesBefore bool // those of the earlier run were taken over
 }
 
 // sightingsPeriod is how often changes are written.
@@ -59,10 +66,18 @@ func (s *Sightings) accepted(id, token, delivery string, now time.Time) {
 }
 
 // refused notes a request that was not accepted.
-func (s *Sightings) refused(id string, a Answer, hint string, now time.Time) {
+func (s *Sightings) refused(id string, r endpoint.Refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.of(id).AddRefusal(endpoint.Refusal{Time: now, Reason: a.Name, Hint: hint})
+	s.of(id).AddRefusal(r)
+}
+
+// missed notes a request that found no endpoint.
+func (s *Sightings) missed(m endpoint.Miss) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.misses.Add(m)
+	s.missesDirty = true
 }
 
 // Run writes until ctx ends, and once more then.
@@ -83,6 +98,9 @@ func (s *Sightings) Run(ctx context.Context) error {
 }
 
 func (s *Sightings) flush(ctx context.Context) {
+	if err := s.writeMisses(ctx); err != nil {
+		s.log.DebugContext(ctx, "writing requests to unknown endpoints", "error", err)
+	}
 	changed := s.changed()
 	for id := range changed {
 		if err := s.write(ctx, id); err != nil {
@@ -121,4 +139,41 @@ func (s *Sightings) write(ctx context.Context, id string) error {
 	copied := s.seen[id].Clone()
 	s.mu.Unlock()
 	return s.board.Write(ctx, id, s.instance, copied)
+}
+
+// writeMisses writes what found no endpoint, if there is anything new.
+func (s *Sightings) writeMisses(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	s.mu.Lock()
+	dirty := s.missesDirty
+	s.mu.Unlock()
+	if !dirty {
+		return nil
+	}
+	if !s.missesBefore {
+		before, err := s.board.OwnMisses(ctx, s.instance)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		since := s.misses
+		s.misses = before
+		for _, m := range since {
+			s.misses.Add(m)
+		}
+		s.mu.Unlock()
+		s.missesBefore = true
+	}
+	s.mu.Lock()
+	copied := slices.Clone(s.misses)
+	s.missesDirty = false
+	s.mu.Unlock()
+	err := s.board.WriteMisses(ctx, s.instance, copied)
+	if err != nil {
+		s.mu.Lock()
+		s.missesDirty = true // the stream is away; the next round tries again
+		s.mu.Unlock()
+	}
+	return err
 }

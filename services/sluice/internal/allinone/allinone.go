@@ -1,8 +1,9 @@
-// Package allinone runs the receiver, the enricher and the indexer in one process, with a NATS server of their own on
+// Package allinone runs the receiver, the enricher, the indexer and retention in one process, with a NATS server of their own on
 // disk and, unless told of another, an Elasticsearch that belongs to the state folder.
 package allinone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/sluicelog/sluice/services/enricher"
 	"github.com/sluicelog/sluice/services/indexer"
 	"github.com/sluicelog/sluice/services/receiver"
+	"github.com/sluicelog/sluice/services/retention"
 	"github.com/sluicelog/sluice/services/sluice/internal/state"
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/elastic"
@@ -63,10 +65,11 @@ type plant struct {
 
 // Settings are those of all services and of the topology, from the environment.
 type Settings struct {
-	Receiver receiver.Config
-	Enricher enricher.Config
-	Indexer  indexer.Config
-	Topology stream.Topology
+	Receiver  receiver.Config
+	Enricher  enricher.Config
+	Indexer   indexer.Config
+	Retention retention.Config
+	Topology  stream.Topology
 }
 
 // LoadSettings reads the environment.
@@ -74,14 +77,14 @@ func LoadSettings() (Settings, error) {
 	var s Settings
 	err := errors.Join(
 		config.Load("receiver", &s.Receiver), config.Load("enricher", &s.Enricher),
-		config.Load("indexer", &s.Indexer), config.Load("stream", &s.Topology),
+		config.Load("indexer", &s.Indexer), config.Load("retention", &s.Retention), config.Load("stream", &s.Topology),
 	)
 	return s, err
 }
 
 // Run starts everything, announces it, and runs until ctx ends; a clean stop takes less than ten seconds.
 //
-//	ctx ─▶ stop: announcement ─▶ receiver ─▶ enricher ─▶ indexer ─▶ Elasticsearch (own) ─▶ NATS
+//	ctx ─▶ stop: announcement ─▶ receiver ─▶ enricher ─▶ indexer ─▶ retention ─▶ Elasticsearch (own) ─▶ NATS
 func Run(ctx context.Context, o Options, settings Settings) (err error) {
 	if settings.Enricher.Geoip == "" {
 		settings.Enricher.Geoip = o.Dir.GeoIP()
@@ -192,6 +195,11 @@ func (p *plant) openServices(ctx context.Context) (err error) {
 	p.add("elasticsearch watch", p.watchNode)
 	p.group.Add("setup connection", nil, p.conn.Drain)
 	p.group.Add("telemetry", p.Telemetry.Serve, p.Telemetry.Shutdown)
+	p.add("retention", func(ctx context.Context) error {
+		cfg := p.settings.Retention
+		cfg.Elasticsearch = p.settings.Indexer.Elasticsearch
+		return retention.Run(ctx, cfg, p.Telemetry.For("retention"))
+	})
 	p.add("indexer", func(ctx context.Context) error {
 		return indexer.Run(ctx, p.settings.Indexer, p.Telemetry.For("indexer"))
 	})
@@ -270,14 +278,12 @@ func (p *plant) writable(ctx context.Context) error {
 }
 
 func (p *plant) ready() state.Ready {
-	base := p.PublicURL
-	if base == "" {
-		base = "http://" + reachable(p.receiver.Addr())
-	}
+	local := cmp.Or(p.receiver.Base(), p.receiver.Scheme()+"://"+reachable(p.receiver.Addr())) // a certificate is for its name only
+	base := cmp.Or(p.PublicURL, local)
 	return state.Ready{
 		PayloadURL: payloadURL(base, p.secret.Endpoint), Authorization: p.secret.Token, AdminURL: p.Telemetry.AdminURL(),
 		NATSURL: p.nats.URL(), ElasticsearchURL: p.settings.Indexer.ElasticsearchURL.Reveal(), Index: period.Alias(Namespace),
-		PID: os.Getpid(), Endpoint: p.secret.Endpoint, PublicURL: p.PublicURL, LocalURL: payloadURL("http://"+reachable(p.receiver.Addr()), p.secret.Endpoint),
+		PID: os.Getpid(), Endpoint: p.secret.Endpoint, PublicURL: p.PublicURL, LocalURL: payloadURL(local, p.secret.Endpoint),
 		Version: telemetry.Version(),
 	}
 }

@@ -26,7 +26,7 @@ func (p *plant) startNATS(ctx context.Context) (err error) {
 		return err
 	}
 	in := stream.Config{NATSURL: config.URL(p.nats.URL()), InProcess: p.nats, SyncAlways: p.nats.SyncAlways()}
-	p.settings.Receiver.Stream, p.settings.Enricher.Stream, p.settings.Indexer.Stream = in, in, in
+	p.settings.Receiver.Stream, p.settings.Enricher.Stream, p.settings.Indexer.Stream, p.settings.Retention.Stream = in, in, in, in
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/sluicelog/sluice/services/enricher"
 	"github.com/sluicelog/sluice/services/indexer"
 	"github.com/sluicelog/sluice/services/receiver"
+	"github.com/sluicelog/sluice/services/retention"
 	"github.com/sluicelog/sluice/services/sluice/internal/state"
 	"github.com/sluicelog/sluice/shared/program"
 )
@@ -29,8 +30,10 @@ func runService(cmd *cobra.Command, name string, words []string) error {
 		err = program.Execute(cmd.Context(), enricher.Program(), words, cmd.OutOrStdout())
 	case "indexer":
 		err = program.Execute(cmd.Context(), indexer.Program(), words, cmd.OutOrStdout())
+	case "retention":
+		err = program.Execute(cmd.Context(), retention.Program(), words, cmd.OutOrStdout())
 	default:
-		return fmt.Errorf("there is no service %q: use receiver, enricher or indexer", name)
+		return fmt.Errorf("there is no service %q: use receiver, enricher, indexer or retention", name)
 	}
 	if errors.Is(err, flag.ErrHelp) {
 		return nil

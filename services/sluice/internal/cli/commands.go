@@ -17,7 +17,7 @@ func (a *App) commands() []*cobra.Command {
 		}
 		return all
 	}
-	all := in(groupRun, a.upCommand(), a.runCommand(), a.setupCommand())
-	all = append(all, in(groupConnect, a.endpointCommand(), a.simulateCommand(), a.sendCommand())...)
+	all := in(groupRun, a.upCommand(), a.runCommand(), a.setupCommand(), a.natsUsersCommand())
+	all = append(all, in(groupConnect, a.endpointCommand(), a.namespaceCommand(), a.simulateCommand(), a.sendCommand())...)
 	return append(all, in(groupTend, a.searchCommand(), a.tailCommand(), a.explainCommand(), a.deliveryCommand(), a.ledgerCommand(), a.deadletterCommand(), a.doctorCommand(), a.codesCommand())...)
 }

@@ -30,16 +30,19 @@ func (a *App) deadletterReplayCommand() *cobra.Command {
 		Short: "Send dead letters through again, once the cause is gone, and say what became of each",
 		Long: `Send dead letters through again. What the enricher set aside is mapped anew, as a delivery of its own; what the
 indexer set aside is written anew as it was. A letter is removed only when its event is searchable or lies in a new
-letter; until then it is kept, and can be replayed again. An event is never stored twice.`,
+letter; until then it is kept, and can be replayed again. An event is never stored twice.
+
+Ctrl-C stops it: what was sent by then goes its way, the rest was not touched, and the same command goes on later. The
+exit code is 0 when every event is searchable, 1 when some letters are left for any reason, 2 after an error or Ctrl-C.`,
 		Example: "  sluice deadletter replay --reason no_log_id --dry-run\n" +
 			"  sluice deadletter replay 17 18",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.rate < 0 || o.wait < 0 {
-				return errors.New("--rate and --wait cannot be negative")
-			}
-			return a.replayLetters(cmd.Context(), args, o)
-		},
 	}
+	asked(cmd, func(cmd *cobra.Command, args []string) (bool, error) {
+		if o.rate < 0 || o.wait < 0 {
+			return false, errors.New("--rate and --wait cannot be negative")
+		}
+		return a.replayLetters(cmd.Context(), args, o)
+	})
 	o.register(cmd)
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would be sent and send nothing")
 	cmd.Flags().Float64Var(&o.rate, "rate", 0, "letters per second; 0 is as fast as they go")
@@ -50,6 +53,7 @@ letter; until then it is kept, and can be replayed again. An event is never stor
 // What became of a replayed letter.
 const (
 	outcomeWould      = "would be sent"
+	outcomeNot        = "not sent"
 	outcomeKept       = "kept"
 	outcomeWaiting    = "waiting"
 	outcomeSearchable = "searchable"
@@ -79,33 +83,54 @@ type replay struct {
 	before uint64 // last dead letter that lay there when the run began
 }
 
-func (a *App) replayLetters(ctx context.Context, args []string, o replayOptions) error {
+// replayLetters reports whether nothing is left of what was meant.
+func (a *App) replayLetters(ctx context.Context, args []string, o replayOptions) (clean bool, err error) {
 	session, err := a.open(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer session.Close()
 	letters, err := o.pick(ctx, session.Letters, args)
 	if err != nil {
-		return err
+		return false, err
 	}
 	state, err := session.Conn.State(ctx, stream.DeadLetters)
 	if err != nil {
-		return err
+		return false, err
 	}
 	r := &replay{Session: session, items: make([]*replayed, 0, len(letters)), before: state.Last}
 	for _, l := range letters {
 		r.items = append(r.items, planned(l))
 	}
-	if !o.dryRun {
-		if err := a.sendLetters(ctx, r, o.rate); err != nil {
-			return errors.Join(a.printReplay(r), err)
-		}
-		if err := r.follow(ctx, o.wait); err != nil {
-			return errors.Join(a.printReplay(r), err)
+	if o.dryRun {
+		return true, a.printReplay(r)
+	}
+	if err = a.sendLetters(ctx, r, o.rate); err == nil {
+		err = r.follow(ctx, o.wait)
+	} else {
+		r.interrupted()
+	}
+	return r.clean(), errors.Join(a.printReplay(r), err)
+}
+
+// interrupted says of each letter how far it came when the sending ended before its end.
+func (r *replay) interrupted() {
+	for _, item := range r.items {
+		if item.Outcome == outcomeWould {
+			item.Outcome, item.Why = outcomeNot, "the replay was stopped before; it is kept, and the same command sends it"
 		}
 	}
-	return a.printReplay(r)
+	r.explain(nil)
+}
+
+// clean reports whether every letter's event is searchable.
+func (r *replay) clean() bool {
+	for _, item := range r.items {
+		if item.Outcome != outcomeSearchable {
+			return false
+		}
+	}
+	return true
 }
 
 // planned says whether a letter can be sent again at all.
@@ -212,7 +237,7 @@ func (a *App) printReplay(r *replay) error {
 			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", i.Sequence, i.Stage, i.Reason, i.Outcome, dash(i.Delivery), excerpt(i.Why))
 		}
 		fmt.Fprintln(w)
-		for _, outcome := range []string{outcomeWould, outcomeSearchable, outcomeDead, outcomeWaiting, outcomeKept} {
+		for _, outcome := range []string{outcomeWould, outcomeSearchable, outcomeDead, outcomeWaiting, outcomeKept, outcomeNot} {
 			if count[outcome] > 0 {
 				fmt.Fprintf(w, "%d %s\n", count[outcome], outcome)
 			}

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluicelog/sluice/services/enricher"
+	"github.com/sluicelog/sluice/services/sluice/internal/cli"
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/deadletter"
 	"github.com/sluicelog/sluice/shared/delivery"
@@ -106,6 +108,64 @@ func TestDiscardNeedsAChoiceAndAYes(t *testing.T) {
 	}
 }
 
+// replays runs a replay that must end with an exit code, and returns what it says of each letter.
+func (b *bench) replays(t *testing.T, code int, args ...string) []map[string]any {
+	t.Helper()
+	out, err := b.run(t, append([]string{"deadletter", "replay", "--json"}, args...)...)
+	if got := cli.ExitCode(err); got != code {
+		t.Fatalf("replay %v ends with %d, want %d: %v\n%s", args, got, code, err, out)
+	}
+	return decode[[]map[string]any](t, out)
+}
+
+func TestAReplayThatIsStoppedSaysHowFarItCame(t *testing.T) {
+	b := newBench(t)
+	b.bury(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() { // Ctrl-C when the first one is on its way; the second one waits for its time
+		for state, err := b.conn.State(ctx, stream.Deliveries); err == nil && state.Messages == 0; state, err = b.conn.State(ctx, stream.Deliveries) {
+			time.Sleep(10 * time.Millisecond)
+		}
+		stop()
+	}()
+	var out, screen bytes.Buffer
+	cmd := cli.New(strings.NewReader(""), &out, &screen).Command()
+	cmd.SetArgs([]string{"--state", string(b.dir), "deadletter", "replay", "--all", "--rate", "0.01", "--json"})
+	err := cmd.ExecuteContext(ctx)
+	if cli.ExitCode(err) != 2 {
+		t.Fatalf("it ended with %v", err)
+	}
+	count := map[string]int{}
+	for _, item := range decode[[]map[string]any](t, out.String()) {
+		count[fmt.Sprint(item["outcome"])]++
+	}
+	if count["waiting"] != 1 || count["not sent"] != 3 {
+		t.Fatalf("it says %v", count)
+	}
+	if left := b.listed(t, "--all"); len(left) != 4 {
+		t.Errorf("%d letters are left", len(left))
+	}
+	b.startEnricher(t)
+	again := b.replays(t, 1, "--stage", "enricher", "--all", "--wait", "5s") // the same command goes on
+	for _, item := range again {
+		// The first one died again by its first sending; without Elasticsearch nobody can tell that it is not searchable.
+		if first := item["sequence"] == 1.0; item["outcome"] != "dead again" && !first {
+			t.Errorf("%v", item)
+		}
+	}
+	bodies := map[string]bool{}
+	for l, err := range deadletter.Open(b.conn).All(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		bodies[string(l.Body)] = true
+	}
+	if len(bodies) != 4 {
+		t.Errorf("of four events %d are left", len(bodies))
+	}
+}
+
 func TestReplayKeepsLettersUntilTheirEventsAreSafe(t *testing.T) {
 	b := newBench(t)
 	b.bury(t)
@@ -113,7 +173,7 @@ func TestReplayKeepsLettersUntilTheirEventsAreSafe(t *testing.T) {
 	if len(plan) != 4 || plan[0]["outcome"] != "would be sent" || len(b.listed(t, "--all")) != 4 {
 		t.Fatalf("a dry run says %v", plan)
 	}
-	done := decode[[]map[string]any](t, b.must(t, "deadletter", "replay", "--all", "--wait", "1s", "--rate", "50", "--json"))
+	done := b.replays(t, 1, "--all", "--wait", "1s", "--rate", "50")
 	for _, item := range done {
 		if item["outcome"] != "waiting" {
 			t.Errorf("without enricher and indexer: %v", item)
@@ -146,7 +206,7 @@ func TestAReplayThatDiesAgainLeavesOneLetter(t *testing.T) {
 	b := newBench(t)
 	b.bury(t)
 	b.startEnricher(t)
-	items := decode[[]map[string]any](t, b.must(t, "deadletter", "replay", "3", "--wait", "10s", "--json"))
+	items := b.replays(t, 1, "3", "--wait", "10s")
 	if len(items) != 1 || items[0]["outcome"] != "dead again" || !strings.Contains(fmt.Sprint(items[0]["why"]), "no_log_id") {
 		t.Errorf("replay says %v", items)
 	}
@@ -156,7 +216,7 @@ func TestAReplayThatDiesAgainLeavesOneLetter(t *testing.T) {
 	}
 	// The new letter stands for a delivery of this one event, so that the next one would have its very place.
 	number := fmt.Sprint(left[0]["sequence"])
-	b.must(t, "deadletter", "replay", number, "--wait", "2s")
+	b.replays(t, 1, number, "--wait", "2s")
 	if again := b.listed(t, "--all", "--reason", "no_log_id"); len(again) != 1 {
 		t.Errorf("after a second replay %d letters are left", len(again))
 	}
@@ -165,6 +225,7 @@ func TestAReplayThatDiesAgainLeavesOneLetter(t *testing.T) {
 // startEnricher runs the real enricher.
 func (b *bench) startEnricher(t *testing.T) {
 	t.Helper()
+	b.must(t, "namespace", "create", "default") // an enricher guesses at none
 	admin := telemetry.Config{AdminListen: "127.0.0.1:0", LogLevel: "error", LogFormat: "json"}
 	tel, err := telemetry.Open(t.Context(), "enricher", admin)
 	if err != nil {
@@ -199,7 +260,7 @@ func TestWhatCannotBeReplayedIsKept(t *testing.T) {
 			t.Fatal(i, err)
 		}
 	}
-	for _, item := range decode[[]map[string]any](t, b.must(t, "deadletter", "replay", "--all", "--wait", "1s", "--json")) {
+	for _, item := range b.replays(t, 1, "--all", "--wait", "1s") {
 		if item["outcome"] != "kept" || item["why"] == nil {
 			t.Errorf("%v", item)
 		}

@@ -43,6 +43,7 @@ func (d *doctor) checkNATS(ctx context.Context, a *App) []finding {
 	}
 	found = append(found, checkStreams(ctx, conn)...)
 	found = append(found, checkConsumers(ctx, conn)...)
+	found = append(found, checkMisses(ctx, conn))
 	return append(found, d.checkTemplates(ctx, conn)...)
 }
 
@@ -115,7 +116,7 @@ func (d *doctor) checkSync(ctx context.Context) []finding {
 	}
 	var found []finding
 	for _, address := range d.settings.NATSMonitorURLs {
-		always, err := stream.SyncAlways(ctx, address)
+		always, err := d.natsConfig().Syncs(ctx, address)
 		switch {
 		case err != nil:
 			found = append(found, fail(name, err, "check NATS_MONITOR_URLS and that the server's monitoring port is on"))
@@ -245,4 +246,24 @@ func (d *doctor) checkTemplates(ctx context.Context, conn *stream.Conn) []findin
 		}
 	}
 	return found
+}
+
+// checkMisses looks for deliveries that found no endpoint.
+func checkMisses(ctx context.Context, conn *stream.Conn) finding {
+	const name = "payload urls"
+	board, err := endpoint.OpenBoard(ctx, conn)
+	if err != nil {
+		return fail(name, err, "run `sluice setup`")
+	}
+	misses, err := board.Misses(ctx)
+	if err != nil {
+		return fail(name, err, "see the checks of NATS above")
+	}
+	late := recent(misses, time.Now())
+	if len(late) == 0 {
+		return ok(name, "no delivery of the last day asked for an endpoint that is not there")
+	}
+	last := late[len(late)-1]
+	return warn(name, fmt.Sprintf("%s asked for what is not there, last %s from %s", counted(len(late), "delivery"), last.Request, last.Address),
+		"`sluice endpoint unknown` shows them and what they may have meant: correct the Payload URL in Auth0")
 }

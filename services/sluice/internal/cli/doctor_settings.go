@@ -6,6 +6,7 @@ import (
 	"github.com/sluicelog/sluice/services/enricher"
 	"github.com/sluicelog/sluice/services/indexer"
 	"github.com/sluicelog/sluice/services/receiver"
+	"github.com/sluicelog/sluice/services/retention"
 	"github.com/sluicelog/sluice/shared/config"
 )
 
@@ -18,6 +19,7 @@ func (d *doctor) checkSettings(context.Context) []finding {
 		{"receiver", new(receiver.Config)},
 		{"enricher", new(enricher.Config)},
 		{"indexer", new(indexer.Config)},
+		{"retention", new(retention.Config)},
 		{"stream", new(setupSettings)},
 	}
 	var found []finding

@@ -15,12 +15,12 @@ import (
 func (a *App) endpointCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "endpoint",
-		Short: "Payload URLs and their tokens: create, list, show, verify, rotate, revoke, export, import",
+		Short: "Payload URLs and their tokens: create, list, show, unknown, verify, rotate, revoke, export, import",
 		Long: `An endpoint is one Payload URL with its authorization tokens, a name and a namespace. Several Auth0 log streams may
 use the same endpoint. The registry holds hashes only: a token is shown once, when it is made. Running receivers follow
 every change without a restart.`,
 	},
-		a.endpointCreateCommand(), a.endpointListCommand(), a.endpointShowCommand(), a.endpointVerifyCommand(),
+		a.endpointCreateCommand(), a.endpointListCommand(), a.endpointShowCommand(), a.endpointUnknownCommand(), a.endpointVerifyCommand(),
 		a.endpointRotateCommand(), a.endpointRevokeCommand(), a.endpointExportCommand(), a.endpointImportCommand(),
 	)
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -98,9 +99,9 @@ func writeEndpoint(w io.Writer, e *shownEndpoint, now time.Time) {
 	if len(e.Refusals) == 0 {
 		return
 	}
-	fmt.Fprint(w, "\nLAST REFUSALS\tREASON\tHINT\n")
+	fmt.Fprint(w, "\nLAST REFUSALS\tTIMES\tFROM\tREASON\tHINT\n")
 	for _, r := range e.Refusals {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", moment(r.Time), r.Reason, r.Hint)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", moment(r.Time), max(r.Times, 1), cmp.Or(r.Address, "-"), r.Reason, r.Hint)
 	}
 }
 

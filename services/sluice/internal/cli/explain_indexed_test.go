@@ -126,7 +126,11 @@ func TestElasticsearchRefusesWhatIsSaidToBeRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := fmt.Sprintf(`{"create":{"_index":%q}}`+"\n%s\n", period.Index(a.namespace, period.Undated), document)
+	index := period.Index(a.namespace, period.Undated)
+	if _, err := a.client.EnsureIndex(t.Context(), index); err != nil {
+		t.Fatal(err)
+	}
+	line := fmt.Sprintf(`{"create":{"_index":%q}}`+"\n%s\n", index, document)
 	items, err := a.client.Bulk(t.Context(), []byte(line), 1)
 	if err != nil {
 		t.Fatal(err)

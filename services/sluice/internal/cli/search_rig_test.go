@@ -52,6 +52,9 @@ func newArchive(t *testing.T) *archive {
 func (a *archive) store(inner ...string) {
 	a.t.Helper()
 	index := period.Index(a.namespace, "2026.11.23")
+	if _, err := a.client.EnsureIndex(a.t.Context(), index); err != nil {
+		a.t.Fatal(err)
+	}
 	var bulk bytes.Buffer
 	for _, members := range inner {
 		a.stored++

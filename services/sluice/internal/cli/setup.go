@@ -138,7 +138,10 @@ func (w *setupWork) streams(ctx context.Context, deadline time.Time) error {
 	if err != nil {
 		return err
 	}
-	return w.register(ctx)
+	if err := w.register(ctx); err != nil {
+		return err
+	}
+	return w.Conn.BeginCounting(ctx)
 }
 
 // register makes the wanted namespaces' consumers and records them, and does the same for those it finds on record.

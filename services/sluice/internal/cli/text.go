@@ -118,6 +118,6 @@ const (
 	anEndpoint = "the id of an endpoint; `sluice endpoint list` shows them"
 	aDelivery  = "the id of a delivery; the receiver's answer names it"
 	aLetter    = "the number of a dead letter; `sluice deadletter list --all` shows them"
-	aService   = "a service: receiver, enricher or indexer"
+	aService   = "a service: receiver, enricher, indexer or retention"
 	aBackup    = "the file that `sluice endpoint export` wrote, or - for standard input"
 )

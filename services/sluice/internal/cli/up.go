@@ -24,7 +24,7 @@ func (a *App) upCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run everything in one process",
-		Long: `Run receiver, enricher and indexer in one process, with a NATS server of their own on disk.
+		Long: `Run receiver, enricher, indexer and retention in one process, with a NATS server of their own on disk.
 
 Without --elasticsearch (or ELASTICSEARCH_URL) an Elasticsearch that belongs to the state folder is started: in a running
 Docker engine, or from its Maven artifact with a JDK. It is stopped at a clean stop and taken over after a crash.
@@ -100,12 +100,12 @@ func (a *App) announce(r state.Ready) {
 // runCommand runs one service against servers that are already there.
 func (a *App) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "run receiver|enricher|indexer",
+		Use:   "run receiver|enricher|indexer|retention",
 		Short: "Run one service against an outside NATS and Elasticsearch",
 		Long: `Run one service against the NATS and Elasticsearch that the settings name. Streams must have been made with
 "sluice setup". "sluice run SERVICE --settings" prints the service's settings, --effective the values in force.`,
 		Args:      one(aService),
-		ValidArgs: []string{"receiver", "enricher", "indexer"},
+		ValidArgs: []string{"receiver", "enricher", "indexer", "retention"},
 	}
 	var settings, effective, health bool
 	cmd.Flags().BoolVar(&settings, "settings", false, "print the settings and their meaning")

@@ -45,7 +45,16 @@ func (v *verifier) checkToken(ctx context.Context) (string, error) {
 	case !refused.Time.IsZero():
 		return "", refusalError(refused)
 	}
-	return "no request came yet, neither with a right token nor with a wrong one", errSkipped
+	return "no request came yet, neither with a right token nor with a wrong one" + v.astray(ctx), errSkipped
+}
+
+// astray says that deliveries came to addresses where there is no endpoint; empty when none did lately.
+func (v *verifier) astray(ctx context.Context) string {
+	misses, err := v.session.Board.Misses(ctx)
+	if err != nil || len(recent(misses, time.Now())) == 0 {
+		return ""
+	}
+	return "; but deliveries came to paths where there is no endpoint: `sluice endpoint unknown` shows them"
 }
 
 // lastUse is when a token that is still live was last used.

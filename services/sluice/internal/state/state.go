@@ -5,8 +5,6 @@
 package state
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -93,9 +91,7 @@ func (d Dir) LoadCredentials() (Credentials, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return c, err
 	}
-	secret := make([]byte, 24)
-	_, _ = rand.Read(secret) // never fails
-	c = Credentials{Endpoint: endpoint.NewID(), Token: endpoint.NewToken(), NATSPassword: hex.EncodeToString(secret)}
+	c = Credentials{Endpoint: endpoint.NewID(), Token: endpoint.NewToken(), NATSPassword: endpoint.NewToken()}
 	return c, d.SaveCredentials(c)
 }
 
