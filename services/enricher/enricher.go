@@ -4,6 +4,7 @@ package enricher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/sluicelog/sluice/services/enricher/internal/useragent"
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/deadletter"
+	"github.com/sluicelog/sluice/shared/delivery"
 	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/lifecycle"
 	"github.com/sluicelog/sluice/shared/program"
@@ -151,6 +153,9 @@ func oldest(inbox *stream.Inbox) prometheus.Collector {
 	})
 }
 
+// newerWait is how long a message of a later version stays away: long enough for others, short enough for an upgrade.
+const newerWait = 30 * time.Second
+
 // worker gives messages their verdict.
 type worker struct {
 	enricher *enrich.Enricher
@@ -164,6 +169,11 @@ func (w *worker) handle(ctx context.Context, batch []*stream.Message) {
 	for _, m := range batch {
 		if err == nil {
 			err = w.enricher.Handle(ctx, m)
+		}
+		if errors.Is(err, delivery.ErrNewer) {
+			m.Retry(newerWait)
+			err = nil
+			continue
 		}
 		if err != nil {
 			m.Retry(0)

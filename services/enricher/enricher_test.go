@@ -231,3 +231,30 @@ func TestAStopWhileItStartsIsClean(t *testing.T) {
 	_, stop := r.run()
 	stop()
 }
+
+func TestADeliveryOfALaterVersionWaitsAndHoldsUpNoOther(t *testing.T) {
+	r := newRig(t, streamtest.Topology())
+	header, body, err := delivery.Encode([]delivery.Delivery{{ID: "LATER", Endpoint: "e1", Namespace: "default", Received: time.Now(), Body: []byte(`{"log_id":"later"}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	header[delivery.HeaderSchema] = "2"
+	receipt, err := r.conn.Publish(t.Context(), stream.Outgoing{Subject: stream.SubjectDeliveries, Header: header, Data: body})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		r.post(i)
+	}
+	l, stop := r.run()
+	r.await("an alarm", func() bool { return l.has(`"level":"ERROR"`, "later version waits") })
+	r.await("the others are finished", func() bool {
+		p, err := r.conn.Progress(t.Context(), stream.Deliveries, stream.Enricher)
+		return err == nil && p.Waiting == 0 && p.InFlight == 1 && p.Done == receipt.Sequence-1
+	})
+	r.check(5)
+	stop()
+	if p, err := r.conn.Progress(t.Context(), stream.Deliveries, stream.Enricher); err != nil || p.Done >= receipt.Sequence {
+		t.Errorf("it is acknowledged: %+v %v", p, err)
+	}
+}

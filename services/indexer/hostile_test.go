@@ -19,6 +19,7 @@ import (
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/elastic/elastictest"
 	"github.com/sluicelog/sluice/shared/leaktest"
+	"github.com/sluicelog/sluice/shared/stream"
 )
 
 // hostile is a server that only calls itself Elasticsearch: a real one cannot be made to give the malformed answers that
@@ -258,4 +259,23 @@ func newProxy(t *testing.T, target string) *proxy {
 	}))
 	t.Cleanup(func() { p.server.Close(); transport.CloseIdleConnections() })
 	return p
+}
+
+func TestDocumentsOfALaterVersionWaitAndHoldUpNoOther(t *testing.T) {
+	r := newRig(t)
+	header := headers(1)
+	header["Sluice-Schema"] = "2"
+	r.send(header, r.document("later"))
+	later := r.last
+	r.publish(r.document("a"), r.document("b"))
+	s := r.run()
+	r.await("an alarm", func() bool { return s.says(`"level":"ERROR"`, "later version wait") })
+	r.await("the others are finished", func() bool {
+		p, err := r.conn.Progress(t.Context(), stream.Documents, stream.Indexer(r.namespace))
+		return err == nil && p.Waiting == 0 && p.InFlight == 1 && p.Done == later-1
+	})
+	r.wantCount(2)
+	if len(r.dead()) > 0 || s.value(t, "sluice_indexer_retries_total", "newer_version") == 0 {
+		t.Errorf("%d dead letters", len(r.dead()))
+	}
 }

@@ -103,7 +103,7 @@ func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *s
 	}
 	directory := registry.Follow(tel.Log)
 	metrics := bulk.NewMetrics(tel.Metrics)
-	target := target{Client: cluster, index: cfg.Index, registry: registry, directory: directory}
+	target := target{Client: cluster, index: cfg.Index, registry: registry, directory: directory, log: tel.Log}
 	writer := bulk.New(bulk.Parts{
 		Cluster: target, Letters: deadletter.Open(conn), MaxLetter: conn.MaxPayload() - headerRoom, Metrics: metrics, Log: tel.Log, Timeout: cfg.BulkTimeout,
 	})

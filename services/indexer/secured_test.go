@@ -5,19 +5,17 @@ import (
 
 	"github.com/sluicelog/sluice/services/indexer"
 	"github.com/sluicelog/sluice/shared/config"
+	"github.com/sluicelog/sluice/shared/elastic"
 	"github.com/sluicelog/sluice/shared/elastic/elastictest"
 )
-
-// leastRole is what the README promises to be enough once `sluice setup` has written the templates.
-const leastRole = `{"cluster":["monitor"],"indices":[{"names":["logs-auth0.logs-*"],"privileges":["create_doc","create_index","view_index_metadata"]}]}`
 
 func TestTheLeastPrivilegesAreEnoughUnderTLS(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it needs Elasticsearch")
 	}
-	admin := elastictest.StartSecured(t,
-		elastictest.Account{Name: "indexer", Password: "indexer's password", Role: leastRole},
-		elastictest.Account{Name: "reader", Password: "reader's password", Role: `{"cluster":["monitor"],"indices":[{"names":["logs-*"],"privileges":["read","view_index_metadata"]}]}`},
+	admin := elastictest.StartSecuredWith(t, elastic.RolesYAML(),
+		elastictest.Account{Name: "indexer", Password: "indexer's password", Roles: []string{elastic.RoleIndexer}},
+		elastictest.Account{Name: "reader", Password: "reader's password", Roles: []string{elastic.RoleReader}},
 	)
 	r := rigOn(t, admin, admin.Namespace(t))
 	as := func(name, password string) func(*indexer.Config) {
@@ -40,8 +38,14 @@ func TestTheLeastPrivilegesAreEnoughUnderTLS(t *testing.T) {
 		t.Error("the message is gone")
 	}
 
+	other := r.settings().Index
+	other.Refresh = "7s"
+	if _, err := r.elastic.SetupNamespace(t.Context(), r.namespace, other); err != nil {
+		t.Fatal(err)
+	}
 	s := r.run(as("indexer", "indexer's password"))
 	r.awaitFinished()
+	r.await("a word about other settings", func() bool { return s.says(`"level":"WARN"`, "not as this indexer would write it") })
 	r.wantCount(2)
 	r.checkMapping(r.index(today))
 	if err := s.tel.Ready(t.Context()); err != nil {

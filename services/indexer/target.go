@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -19,6 +20,7 @@ type target struct {
 	index     Index
 	registry  *endpoint.Registry
 	directory *endpoint.Directory
+	log       *slog.Logger
 }
 
 // EnsureIndex creates an index unless it exists, or says that it may not exist any more: bulk.ErrExpired. Its template is
@@ -52,14 +54,25 @@ func (t target) expired(ctx context.Context, namespace, name string) (bool, erro
 	return t.registry.Expired(ctx, namespace, name)
 }
 
-// ensureTemplate writes a namespace's index template, or finds it there where we may not write it.
+// errNoTemplate says that a person has to run setup.
+var errNoTemplate = errors.New("the index template is missing, and this user of Elasticsearch may not write it: run `sluice setup` as one that may")
+
+// ensureTemplate writes a namespace's index template, or takes the one that `sluice setup` wrote where we may not write.
 func (t target) ensureTemplate(ctx context.Context, namespace string) error {
 	_, err := t.SetupNamespace(ctx, namespace, t.index)
 	if status := elastic.Status(err); status != http.StatusUnauthorized && status != http.StatusForbidden {
 		return err
 	}
-	if there, lookErr := t.HasNamespace(ctx, namespace); lookErr != nil || !there {
+	state, lookErr := t.Template(ctx, namespace, t.index)
+	switch {
+	case lookErr != nil:
 		return errors.Join(err, lookErr)
+	case state == elastic.TemplateMissing:
+		return fmt.Errorf("index template %s: %w (%w)", elastic.TemplateName(namespace), errNoTemplate, err)
+	case state == elastic.TemplateDiffers:
+		t.log.WarnContext(ctx, "the index template is not as this indexer would write it: it is of another version, or made with other INDEXER_ settings; "+
+			"its user may not change it, so indices are made from it as it is: run `sluice setup` with the indexer's settings",
+			"namespace", namespace, "template", elastic.TemplateName(namespace))
 	}
 	return nil
 }

@@ -24,8 +24,12 @@ const (
 	StageIndexer  = "indexer"
 )
 
+// Schema is the version of the letters that this build writes; it reads all up to it.
+const Schema = 1
+
 // Letter is one event, or one body that is no event, with the reason why it is not searchable.
 type Letter struct {
+	Schema    int       `json:"schema"` // version it was written in; one above Schema can be shown, but not be replayed
 	Stage     string    `json:"stage"`
 	Reason    string    `json:"reason"`           // from a closed list per stage
 	Detail    string    `json:"detail,omitempty"` // for people: what exactly, where
@@ -119,7 +123,7 @@ func (b *Box) Put(ctx context.Context, l *Letter) (added bool, err error) {
 
 func header(l *Letter) stream.Header {
 	h := stream.Header{
-		headerSchema: "1", headerStage: l.Stage, headerReason: clean(l.Reason), headerDetail: clean(l.Detail),
+		headerSchema: strconv.Itoa(Schema), headerStage: l.Stage, headerReason: clean(l.Reason), headerDetail: clean(l.Detail),
 		headerAttempts: strconv.Itoa(l.Attempts), headerFirstSeen: l.FirstSeen.UTC().Format(time.RFC3339Nano),
 		headerEndpoint: clean(l.Endpoint), headerSpace: clean(l.Namespace), headerDelivery: clean(l.Delivery), headerKey: clean(l.Key),
 		headerItem: strconv.Itoa(l.Item), headerLine: strconv.Itoa(l.Line), headerPiece: strconv.Itoa(l.Piece), headerOrigin: clean(l.Origin),
@@ -150,7 +154,7 @@ func letter(s stream.Stored) *Letter {
 	number := func(name string) int { n, _ := strconv.Atoi(s.Header[name]); return n }
 	first, _ := time.Parse(time.RFC3339Nano, s.Header[headerFirstSeen])
 	return &Letter{
-		Stage: s.Header[headerStage], Reason: s.Header[headerReason], Detail: s.Header[headerDetail],
+		Schema: number(headerSchema), Stage: s.Header[headerStage], Reason: s.Header[headerReason], Detail: s.Header[headerDetail],
 		Attempts: number(headerAttempts), FirstSeen: first, Endpoint: s.Header[headerEndpoint],
 		Namespace: s.Header[headerSpace], Delivery: s.Header[headerDelivery], Key: s.Header[headerKey], Item: number(headerItem),
 		Line: number(headerLine), Piece: number(headerPiece), Origin: s.Header[headerOrigin], Sequence: s.Sequence, Body: s.Data,

@@ -57,6 +57,9 @@ type Delivery struct {
 // ErrSchema says that a message is of a version this build cannot read.
 var ErrSchema = errors.New("unknown envelope version")
 
+// ErrNewer says that a later build wrote the message: it is whole, and has to wait for one that can read it.
+var ErrNewer = fmt.Errorf("%w, of a later build", ErrSchema)
+
 // Encode packs deliveries, at least one, into one message.
 func Encode(all []Delivery) (header map[string]string, payload []byte, err error) {
 	if len(all) == 1 {
@@ -106,9 +109,13 @@ func single(d *Delivery) map[string]string {
 	return h
 }
 
-// Decode unpacks a message. The bodies share memory with payload. The error wraps ErrSchema or says what is broken.
+// Decode unpacks a message. The bodies share memory with payload. The error wraps ErrNewer or ErrSchema, or says what is
+// broken.
 func Decode(header map[string]string, payload []byte) ([]Delivery, error) {
 	if v := header[HeaderSchema]; v != strconv.Itoa(Schema) {
+		if number, err := strconv.ParseUint(v, 10, 16); err == nil && number > Schema {
+			return nil, fmt.Errorf("%w: %d, this build reads %d", ErrNewer, number, Schema)
+		}
 		return nil, fmt.Errorf("%w: %q, this build reads %d", ErrSchema, v, Schema)
 	}
 	if header[headerCount] == "" {

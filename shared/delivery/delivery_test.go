@@ -48,9 +48,11 @@ func TestAnotherVersionIsRefusedByName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	header[delivery.HeaderSchema] = "99"
-	if _, err := delivery.Decode(header, payload); !errors.Is(err, delivery.ErrSchema) {
-		t.Fatalf("got %v", err)
+	for version, newer := range map[string]bool{"99": true, "2": true, "0": false, "-1": false, "1.5": false, "99999999999999999999": false, " 2": false} {
+		header[delivery.HeaderSchema] = version
+		if _, err := delivery.Decode(header, payload); !errors.Is(err, delivery.ErrSchema) || errors.Is(err, delivery.ErrNewer) != newer {
+			t.Errorf("version %q: got %v", version, err)
+		}
 	}
 	if _, err := delivery.Decode(nil, payload); !errors.Is(err, delivery.ErrSchema) {
 		t.Fatalf("without headers: %v", err)

@@ -40,10 +40,11 @@ var ErrForeign = errors.New("not made by sluice")
 func TemplateName(namespace string) string { return "sluice-" + period.Alias(namespace) }
 
 // SetupNamespace writes the index template of a namespace, with its alias. It can be repeated; it refuses to touch a
-// template, index or data stream that is not ours. changed is false when the template was there already as wanted.
+// template, index or data stream that is not ours. changed is false when the template was there already as wanted, or as a
+// later version wants it.
 func (c *Client) SetupNamespace(ctx context.Context, namespace string, opts Index) (changed bool, err error) {
 	name := TemplateName(namespace)
-	have, exists, err := c.templateVersion(ctx, name)
+	have, err := c.readTemplate(ctx, name)
 	if err != nil {
 		return false, err
 	}
@@ -54,7 +55,7 @@ func (c *Client) SetupNamespace(ctx context.Context, namespace string, opts Inde
 	if err != nil {
 		return false, err
 	}
-	if exists && have == fingerprint(body) {
+	if state := have.compare(body); state == TemplateCurrent || state == TemplateNewer {
 		return false, nil
 	}
 	_, err = c.do(ctx, "writing index template "+name, esapi.IndicesPutIndexTemplateRequest{Name: name, Body: bytes.NewReader(stamp(body))})
@@ -63,40 +64,162 @@ func (c *Client) SetupNamespace(ctx context.Context, namespace string, opts Inde
 
 // HasNamespace reports whether the namespace's template exists.
 func (c *Client) HasNamespace(ctx context.Context, namespace string) (bool, error) {
-	_, exists, err := c.templateVersion(ctx, TemplateName(namespace))
-	return exists, err
+	have, err := c.readTemplate(ctx, TemplateName(namespace))
+	return have.exists, err
 }
 
-// templateVersion returns the fingerprint of an existing template of ours.
-func (c *Client) templateVersion(ctx context.Context, name string) (mark string, exists bool, err error) {
+// TemplateState is how a namespace's index template compares with the one that this build would write.
+type TemplateState string
+
+// The states of a template. TemplateNewer is one that a later version of Sluice wrote: it is used as it is.
+const (
+	TemplateMissing TemplateState = "missing"
+	TemplateCurrent TemplateState = "current"
+	TemplateDiffers TemplateState = "differs"
+	TemplateNewer   TemplateState = "newer"
+)
+
+// Template compares a namespace's index template with the one that SetupNamespace would write.
+func (c *Client) Template(ctx context.Context, namespace string, opts Index) (TemplateState, error) {
+	have, err := c.readTemplate(ctx, TemplateName(namespace))
+	if err != nil {
+		return "", err
+	}
+	body, err := templateBody(namespace, opts)
+	return have.compare(body), err
+}
+
+// templateMark is what we find of a template of ours.
+type templateMark struct {
+	exists bool
+	schema int
+	mark   string
+}
+
+func (m templateMark) compare(want map[string]any) TemplateState {
+	switch {
+	case !m.exists:
+		return TemplateMissing
+	case m.schema > SchemaVersion:
+		return TemplateNewer
+	case m.mark != fingerprint(want):
+		return TemplateDiffers
+	}
+	return TemplateCurrent
+}
+
+// readTemplate looks for a template; one that is not ours is ErrForeign.
+func (c *Client) readTemplate(ctx context.Context, name string) (templateMark, error) {
 	body, err := c.do(ctx, "reading index template "+name, esapi.IndicesGetIndexTemplateRequest{Name: name})
 	if Status(err) == 404 {
-		return "", false, nil
+		return templateMark{}, nil
 	}
 	if err != nil {
-		return "", false, err
+		return templateMark{}, err
 	}
 	var doc struct {
 		Templates []struct {
 			Template struct {
 				Meta struct {
 					ManagedBy string `json:"managed_by"`
+					Schema    int    `json:"schema"`
 					Mark      string `json:"fingerprint"`
 				} `json:"_meta"`
 			} `json:"index_template"`
 		} `json:"index_templates"`
 	}
 	if err := decode(body, &doc); err != nil {
-		return "", false, err
+		return templateMark{}, err
 	}
 	if len(doc.Templates) == 0 {
-		return "", false, nil
+		return templateMark{}, nil
 	}
 	meta := doc.Templates[0].Template.Meta
 	if meta.ManagedBy != managedBy {
-		return "", true, fmt.Errorf("index template %s: %w; remove or rename it, or use another namespace", name, ErrForeign)
+		return templateMark{exists: true}, fmt.Errorf("index template %s: %w; remove or rename it, or use another namespace", name, ErrForeign)
 	}
-	return meta.Mark, true, nil
+	return templateMark{exists: true, schema: meta.Schema, mark: meta.Mark}, nil
+}
+
+// Made is an index template or an index under our names, and whether Sluice made it.
+type Made struct {
+	Name      string
+	Namespace string
+	Ours      bool
+}
+
+// Templates lists the index templates that bear the names of ours.
+func (c *Client) Templates(ctx context.Context) ([]Made, error) {
+	body, err := c.do(ctx, "listing index templates", esapi.IndicesGetIndexTemplateRequest{Name: TemplateName("*")})
+	if Status(err) == 404 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var doc struct {
+		Templates []struct {
+			Name     string `json:"name"`
+			Template struct {
+				Meta struct {
+					ManagedBy string `json:"managed_by"`
+				} `json:"_meta"`
+			} `json:"index_template"`
+		} `json:"index_templates"`
+	}
+	if err := decode(body, &doc); err != nil {
+		return nil, err
+	}
+	var all []Made
+	for _, t := range doc.Templates {
+		all = append(all, Made{Name: t.Name, Namespace: strings.TrimPrefix(t.Name, TemplateName("")), Ours: t.Template.Meta.ManagedBy == managedBy})
+	}
+	slices.SortFunc(all, func(a, b Made) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// AllIndices lists the indices of all namespaces. One that does not carry its namespace's alias is not ours: it was not
+// made from our template.
+func (c *Client) AllIndices(ctx context.Context) ([]Made, error) {
+	body, err := c.do(ctx, "listing indices", esapi.IndicesResolveIndexRequest{Name: []string{period.Index("*", "*")}, ExpandWildcards: "all"})
+	if Status(err) == 404 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var doc struct {
+		Indices []struct {
+			Name       string   `json:"name"`
+			Aliases    []string `json:"aliases"`
+			DataStream string   `json:"data_stream"`
+		} `json:"indices"`
+	}
+	if err := decode(body, &doc); err != nil {
+		return nil, err
+	}
+	var all []Made
+	for _, i := range doc.Indices {
+		namespace, _, ok := period.Split(i.Name)
+		all = append(all, Made{Name: i.Name, Namespace: namespace, Ours: ok && i.DataStream == "" && slices.Contains(i.Aliases, period.Alias(namespace))})
+	}
+	slices.SortFunc(all, func(a, b Made) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// RemoveTemplate removes the index template of a namespace, if it is ours; removed is false when there was none. Indices
+// stay as they are.
+func (c *Client) RemoveTemplate(ctx context.Context, namespace string) (removed bool, err error) {
+	name := TemplateName(namespace)
+	have, err := c.readTemplate(ctx, name)
+	if err != nil || !have.exists {
+		return false, err
+	}
+	_, err = c.do(ctx, "removing index template "+name, esapi.IndicesDeleteIndexTemplateRequest{Name: name})
+	if Status(err) == 404 {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // refuseForeignAlias fails when the alias is an index or a data stream, or points to indices that are not its own.

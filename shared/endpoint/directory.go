@@ -3,6 +3,7 @@ package endpoint
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,27 +18,34 @@ type Directory struct {
 	mu         sync.RWMutex
 	endpoints  map[string]*Endpoint
 	namespaces map[string]Namespace
-	changed    chan struct{} // closed and replaced with every change
-	filled     bool
-	current    bool // the registry is being followed, and no change was missed
+	changed    chan struct{}   // closed and replaced with every change
+	filled     bool            // the registry has been read once
+	current    bool            // it is being followed, and no change was missed
+	listed     map[string]bool // endpoints of the registry as it is being read; nil once it was read
+	unread     map[string]bool // endpoints with a record that this build cannot read
 }
 
 // Follow returns a directory; it is empty until Run has read the registry.
 func (r *Registry) Follow(log *slog.Logger) *Directory {
 	return &Directory{
-		bucket: r.bucket, log: log, endpoints: map[string]*Endpoint{}, namespaces: map[string]Namespace{}, changed: make(chan struct{}),
+		bucket: r.bucket, log: log, endpoints: map[string]*Endpoint{}, namespaces: map[string]Namespace{}, unread: map[string]bool{}, changed: make(chan struct{}),
 	}
 }
 
-// Run follows the registry until ctx ends; a lost watch is taken up again.
+// Run follows the registry until ctx ends; a lost watch is taken up again. Meanwhile, and while an endpoint that was there
+// is not in the registry any more, the last good record stays in force: a registry that was lost refuses nobody.
 func (d *Directory) Run(ctx context.Context) error {
-	for {
+	for said := (time.Time{}); ; {
+		d.begin()
 		err := d.bucket.Watch(ctx, ">", d.apply, d.markFilled)
 		d.outdated()
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // a watch that ends with its context ended well
 		}
-		d.log.WarnContext(ctx, "following the registry", "error", err)
+		if time.Since(said) >= complainEvery {
+			said = time.Now()
+			d.log.WarnContext(ctx, "following the registry", "error", err)
+		}
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
@@ -72,10 +80,39 @@ func (d *Directory) await(ctx context.Context, condition func() bool) error {
 	}
 }
 
+// complainEvery is how often a registry that cannot be followed is worth a line.
+const complainEvery = 10 * time.Second
+
+// Vouches reports whether an endpoint that this directory does not know does not exist. It does not vouch while the
+// registry cannot be followed, for one without a single endpoint (it is new, or was lost and not restored yet), nor for an
+// endpoint whose record cannot be read.
+func (d *Directory) Vouches(id string) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.current && len(d.endpoints) > 0 && !d.unread[id]
+}
+
+// begin notes that the registry is read from its beginning.
+func (d *Directory) begin() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.listed = map[string]bool{}
+}
+
 func (d *Directory) markFilled() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.filled, d.current = true, true
+	var gone []string
+	for id := range d.endpoints {
+		if !d.listed[id] {
+			gone = append(gone, id)
+		}
+	}
+	if len(gone) > 0 {
+		slices.Sort(gone)
+		d.log.Error("endpoints are gone from the registry: was NATS replaced? They stay in force here until this process ends; restore them with `sluice endpoint import`", "endpoints", gone)
+	}
+	d.filled, d.current, d.listed = true, true, nil
 	d.announce()
 }
 
@@ -110,12 +147,17 @@ func cut(key, prefix string) (string, bool) {
 }
 
 func (d *Directory) applyEndpoint(id string, entry stream.Entry) {
+	if d.listed != nil {
+		d.listed[id] = true
+	}
+	delete(d.unread, id)
 	if entry.Deleted {
 		delete(d.endpoints, id)
 		return
 	}
 	e, err := decode(entry)
 	if err != nil { // the last good record stays in force
+		d.unread[id] = true
 		d.log.Error("a record of the registry cannot be read", "key", entry.Key, "error", err)
 		return
 	}

@@ -19,6 +19,7 @@ import (
 
 // Endpoint is one Payload URL. Several Auth0 log streams may use it.
 type Endpoint struct {
+	Schema    int       `json:"schema,omitempty"` // version of the record; 0 is that of the first builds and means 1
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
 	Namespace string    `json:"namespace"`

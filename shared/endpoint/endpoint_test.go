@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluicelog/sluice/shared/endpoint"
+	"github.com/sluicelog/sluice/shared/stream"
 	"github.com/sluicelog/sluice/shared/stream/streamtest"
 )
 
@@ -206,5 +207,41 @@ func TestReceiversAddUpOnTheBoard(t *testing.T) {
 	got, err := board.Read(t.Context(), "ep")
 	if err != nil || got.Deliveries != 7 || !got.LastDelivery.Equal(b.LastDelivery) || !got.TokenUsed["t1"].Equal(now) || len(got.Refusals) != 10 {
 		t.Fatalf("%+v, %v", got, err)
+	}
+}
+
+func TestADirectoryVouchesForNoEndpointThatALostRegistryMayHaveHeld(t *testing.T) {
+	server := streamtest.Start(t)
+	r, err := endpoint.Open(t.Context(), server.Open(t, "default"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := r.Follow(slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = d.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	if err := d.AwaitFilled(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if d.Vouches("nobody") {
+		t.Error("an empty registry vouches")
+	}
+	create(t, r, endpoint.NewToken())
+	await(t, func() bool { return d.Vouches("nobody") })
+	conn := server.Open(t)
+	later, err := conn.Bucket(t.Context(), stream.BucketEndpoints)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := later.Put(t.Context(), "endpoint.later", []byte(`{"schema":99,"id":"later"}`)); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool { return !d.Vouches("later") })
+	if _, ok := d.Endpoint("later"); ok || !d.Vouches("nobody") {
+		t.Error("a record of a later version was read, or is held against others")
+	}
+	if _, err := r.Rotate(t.Context(), "later", endpoint.NewToken(), 0); !errors.Is(err, endpoint.ErrNewer) {
+		t.Errorf("a record of a later version would be written anew: %v", err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 // Namespace is where documents go, how long their indices' periods are, and how long these are kept.
 type Namespace struct {
+	Schema       int             `json:"schema,omitempty"` // version of the record, above Schema for a later build's; 0 means 1
 	Name         string          `json:"name"`
 	Calendar     period.Calendar `json:"calendar"`
 	Retention    time.Duration   `json:"retention,omitempty"`    // zero: for ever
@@ -113,6 +114,9 @@ func decodeNamespace(entry stream.Entry) (n Namespace, err error) {
 	if err := json.Unmarshal(entry.Value, &n); err != nil {
 		return n, fmt.Errorf("reading record %s of the registry: %w", entry.Key, err)
 	}
+	if n.Schema > Schema {
+		return n, fmt.Errorf("reading record %s of the registry: %w (%d, this build reads %d)", entry.Key, ErrNewer, n.Schema, Schema)
+	}
 	if entry.Key != namespaceKey+n.Name {
 		return n, fmt.Errorf("reading record %s of the registry: it says its name is %q", entry.Key, n.Name)
 	}
@@ -187,6 +191,9 @@ func (r *Registry) Namespaces(ctx context.Context) ([]Namespace, error) {
 // under it; but one that was never told otherwise takes the backup's, since it may have been made a moment ago, by a start
 // on an empty registry.
 func (r *Registry) importNamespace(ctx context.Context, n Namespace, overwrite bool) error {
+	if n.Schema > Schema {
+		return fmt.Errorf("namespace %s: %w", n.Name, ErrNewer)
+	}
 	n.RetentionSet = r.now().UTC()
 	err := r.CreateNamespace(ctx, n)
 	if !errors.Is(err, ErrNamespaceTaken) {

@@ -28,7 +28,12 @@ type Registry struct {
 var (
 	ErrUnknown = errors.New("no such endpoint")
 	ErrTaken   = errors.New("endpoint exists already")
+	// ErrNewer says that a later build wrote a record: this one would drop what it does not know of it.
+	ErrNewer = errors.New("the record is of a later version: use that version of sluice")
 )
+
+// Schema is the version of the records that this build writes; it reads all up to it.
+const Schema = 1
 
 // Open returns the registry behind a connection; `sluice setup` must have been run.
 func Open(ctx context.Context, conn *stream.Conn) (*Registry, error) {
@@ -51,7 +56,7 @@ func (r *Registry) Create(ctx context.Context, e Endpoint, token string) (*Endpo
 	if err := r.EnsureNamespace(ctx, e.Namespace); err != nil {
 		return nil, err
 	}
-	e.Created = r.now().UTC()
+	e.Schema, e.Created = Schema, r.now().UTC()
 	e.Tokens = []Token{hashToken(token, e.Created)}
 	raw, err := json.Marshal(&e)
 	if err != nil {
@@ -89,6 +94,9 @@ func decode(entry stream.Entry) (*Endpoint, error) {
 	var e Endpoint
 	if err := json.Unmarshal(entry.Value, &e); err != nil {
 		return nil, fmt.Errorf("reading record %s of the registry: %w", entry.Key, err)
+	}
+	if e.Schema > Schema {
+		return nil, fmt.Errorf("reading record %s of the registry: %w (%d, this build reads %d)", entry.Key, ErrNewer, e.Schema, Schema)
 	}
 	if entry.Key != endpointKey+e.ID {
 		return nil, fmt.Errorf("reading record %s of the registry: it says its id is %q", entry.Key, e.ID)
@@ -190,6 +198,9 @@ func (r *Registry) Import(ctx context.Context, b *Backup, overwrite bool) (writt
 	for _, e := range b.Endpoints {
 		if err := errors.Join(CheckID(e.ID), stream.CheckNamespace(e.Namespace)); err != nil {
 			return written, err
+		}
+		if e.Schema > Schema {
+			return written, fmt.Errorf("endpoint %s: %w", e.ID, ErrNewer)
 		}
 		stored, err := r.store(ctx, endpointKey+e.ID, e, overwrite)
 		if err != nil {

@@ -29,6 +29,7 @@ type book struct {
 
 // account is up to where a stream's messages are finished or lost, and what the janitor measured on the way.
 type account struct {
+	Schema     int       `json:"schema,omitempty"` // version of the record; 0 is that of the first builds and means 1
 	Covered    uint64    `json:"covered"`
 	Last       uint64    `json:"last,omitempty"`       // sequence that was seen in the stream
 	PurgedTime time.Time `json:"purged_time,omitzero"` // when the last message that was purged had been stored
@@ -36,6 +37,9 @@ type account struct {
 	Measured   time.Time `json:"measured,omitzero"`
 	revision   uint64
 }
+
+// accountSchema is the version of the account that this build writes; it reads all up to it.
+const accountSchema = 1
 
 // newID is a name that no other instance has.
 func newID() string {
@@ -68,7 +72,7 @@ func (c *Conn) beginCounting(ctx context.Context, b *book, state State) error {
 		return err
 	}
 	f, err := c.floors(ctx, b.stream, state.Last, required)
-	begin := account{Covered: max(f.lowest, state.gone())}
+	begin := account{Schema: accountSchema, Covered: max(f.lowest, state.gone())}
 	switch {
 	case errors.Is(err, ErrBlocked): // one wrong consumer shall hold up no other; the janitor says what is wrong
 		f.done, begin.Covered = nil, state.gone()
@@ -133,11 +137,15 @@ func (b *book) account(ctx context.Context) (account, error) {
 	if err := json.Unmarshal(e.Value, &acc); err != nil {
 		return acc, fmt.Errorf("reading %s from bucket %s: %w", e.Key, BucketVerdicts, err)
 	}
+	if acc.Schema > accountSchema {
+		return acc, fmt.Errorf("%w: %s in bucket %s is of a later version (%d, this build reads %d): a later build makes room in this stream", ErrBlocked, e.Key, BucketVerdicts, acc.Schema, accountSchema)
+	}
 	return acc, nil
 }
 
 // save writes the account, unless somebody else did so since it was read.
 func (b *book) save(ctx context.Context, acc *account) error {
+	acc.Schema = accountSchema
 	raw, err := json.Marshal(*acc)
 	if err != nil {
 		return err

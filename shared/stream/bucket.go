@@ -72,7 +72,10 @@ func (c *Conn) ensureBucket(ctx context.Context, name string, replicas int) (Cha
 }
 
 func bucketConfig(name string, replicas int) jetstream.KeyValueConfig {
-	return jetstream.KeyValueConfig{Bucket: name, History: 1, Storage: jetstream.FileStorage, MaxBytes: bucketMaxBytes, Replicas: replicas}
+	return jetstream.KeyValueConfig{
+		Bucket: name, History: 1, Storage: jetstream.FileStorage, MaxBytes: bucketMaxBytes, Replicas: replicas,
+		Metadata: map[string]string{metaMade: topologyVersion},
+	}
 }
 
 // Bucket opens a bucket that Setup made.

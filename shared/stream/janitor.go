@@ -26,6 +26,7 @@ type Janitor struct {
 	stream string
 	margin time.Duration
 	holder string
+	epoch  string // of the stream that is remembered below
 	lease  *lease
 	marks  []mark
 	holes  int
@@ -139,6 +140,10 @@ func (j *Janitor) sweep(ctx context.Context, now time.Time) error {
 	if r.book, err = j.conn.openBook(ctx, j.stream, state); err != nil {
 		return err
 	}
+	if j.epoch != r.book.epoch { // the stream was made anew: what was lost or finished in the old one says nothing of it
+		j.epoch, j.holes = r.book.epoch, 0
+		j.forget()
+	}
 	if r.account, err = r.book.account(ctx); err != nil {
 		return err
 	}
@@ -172,8 +177,13 @@ func (j *Janitor) lead(mine bool) {
 	j.gauges.leads = mine
 	j.mu.Unlock()
 	if !mine {
-		j.gaps, j.head, j.tail, j.lost, j.old, j.marks = nil, time.Time{}, time.Time{}, nil, nil, nil
+		j.forget()
 	}
+}
+
+// forget drops what was remembered of a stream.
+func (j *Janitor) forget() {
+	j.gaps, j.head, j.tail, j.lost, j.old, j.marks = nil, time.Time{}, time.Time{}, nil, nil, nil
 }
 
 func (j *Janitor) noteHoles(ctx context.Context, state State) {

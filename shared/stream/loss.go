@@ -12,6 +12,7 @@ import (
 
 // Loss is a run of messages that the server can no longer read and that nobody had finished.
 type Loss struct {
+	Schema  int       `json:"schema,omitempty"` // version of the record; later ones only add to it
 	Stream  string    `json:"stream"`
 	From    uint64    `json:"from"`            // first sequence
 	To      uint64    `json:"to"`              // last sequence
@@ -19,6 +20,9 @@ type Loss struct {
 	Before  time.Time `json:"before,omitzero"` // and before this; zero: nothing came after them
 	Noticed time.Time `json:"noticed"`
 }
+
+// lossSchema is the version of the losses that this build writes.
+const lossSchema = 1
 
 // Count is how many messages were lost.
 func (l Loss) Count() uint64 { return l.To - l.From + 1 }
@@ -57,6 +61,7 @@ func (c *Conn) writeLoss(ctx context.Context, b *book, l Loss) error {
 	if err != nil {
 		return err
 	}
+	l.Schema = lossSchema
 	raw, err := json.Marshal(l)
 	if err != nil {
 		return err

@@ -21,7 +21,8 @@ const composeDir = "../../deployments/compose"
 func load(t *testing.T, env ...string) (*types.Project, error) {
 	t.Helper()
 	env = append([]string{
-		"ELASTIC_PASSWORD=elastic-secret", "KIBANA_PASSWORD=kibana-secret", "SLUICE_PASSWORD=sluice-secret",
+		"ELASTIC_PASSWORD=elastic-secret", "KIBANA_PASSWORD=kibana-secret", "SLUICE_SETUP_PASSWORD=setup-secret",
+		"SLUICE_INDEXER_PASSWORD=indexer-secret", "SLUICE_OPERATOR_PASSWORD=operator-secret", "SLUICE_RETENTION_PASSWORD=retention-secret",
 		"KIBANA_ENCRYPTION_KEY=" + strings.Repeat("k", 32),
 	}, env...)
 	options, err := cli.NewProjectOptions([]string{filepath.Join(composeDir, "compose.yaml")},
@@ -184,7 +185,7 @@ func TestHealthIsAskedByTheBinaryItself(t *testing.T) {
 }
 
 func TestASecretThatIsMissingStopsTheStart(t *testing.T) {
-	for _, name := range []string{"ELASTIC_PASSWORD", "KIBANA_PASSWORD", "SLUICE_PASSWORD", "KIBANA_ENCRYPTION_KEY"} {
+	for _, name := range []string{"ELASTIC_PASSWORD", "KIBANA_PASSWORD", "SLUICE_SETUP_PASSWORD", "SLUICE_INDEXER_PASSWORD", "SLUICE_OPERATOR_PASSWORD", "SLUICE_RETENTION_PASSWORD", "KIBANA_ENCRYPTION_KEY"} {
 		if _, err := load(t, name+"="); err == nil || !strings.Contains(err.Error(), ".env") {
 			t.Errorf("without %s: %v, want an error that names .env", name, err)
 		}
@@ -227,8 +228,35 @@ func TestEverySettingIsOneThatTheServiceKnows(t *testing.T) {
 				t.Errorf("%s does not know %s; it knows:\n%s", name, key, help)
 			}
 		}
-		if shown := run(t, env, binary, "config"); strings.Contains(shown, "sluice-secret") {
+		if shown := run(t, env, binary, "config"); strings.Contains(shown, "-secret") {
 			t.Errorf("%s config shows the password", name)
+		}
+	}
+}
+
+func TestEachTaskLogsInToElasticsearchAsAUserOfItsOwn(t *testing.T) {
+	p, script := project(t), read(t, "users.sh")
+	for service, user := range map[string]string{"setup": "sluice_setup", "indexer": "sluice_indexer", "cli": "sluice_operator", "retention": "sluice_retention"} {
+		if name := p.Services[service].Environment["ELASTICSEARCH_USERNAME"]; name == nil || *name != user {
+			t.Errorf("%s does not log in as %s", service, user)
+		}
+		if !strings.Contains(script, "\nuser "+user+" ") {
+			t.Errorf("users.sh makes no user %s", user)
+		}
+	}
+	roles, err := filepath.Glob("../../shared/elastic/assets/roles/*.json")
+	if err != nil || len(roles) == 0 {
+		t.Fatalf("no roles: %v", err)
+	}
+	mounted := map[string]string{}
+	for _, c := range p.Services["users"].Configs {
+		mounted[c.Target] = filepath.Base(p.Configs[c.Source].File)
+	}
+	for _, file := range roles {
+		name := filepath.Base(file)
+		short := strings.TrimSuffix(strings.TrimPrefix(name, "sluice_"), ".json")
+		if mounted["/roles/"+name] != name || !regexp.MustCompile(`(?m)^for role in .*\b`+short+`\b`).MatchString(script) {
+			t.Errorf("users.sh does not store role %s: mounted is %v", name, mounted)
 		}
 	}
 }

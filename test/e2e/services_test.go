@@ -139,11 +139,9 @@ func TestAServiceRefusesAServerThatIsNotProvenToSync(t *testing.T) {
 	}
 }
 
-func TestUpWorksWithSecurityOn(t *testing.T) {
-	if testing.Short() {
-		t.Skip("end to end: not with -short")
-	}
-	es := elastictest.StartSecured(t)
+// upAsSuperuser runs the all-in-one on a node with security on.
+func upAsSuperuser(t *testing.T, es *elastictest.Cluster) {
+	t.Helper()
 	passwordFile := filepath.Join(harness.Dir(t), "password")
 	if err := os.WriteFile(passwordFile, []byte(es.Password+"\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -16,17 +16,25 @@ import (
 	"github.com/sluicelog/sluice/shared/leaktest"
 )
 
-// Account is a user of the file realm with a role of its own.
+// Account is a user of the file realm.
 type Account struct {
 	Name     string
 	Password string
-	// Role is the role's definition as one line of JSON, as in {"cluster":["monitor"]}.
+	// Role is the definition of a role of its own as one line of JSON, as in {"cluster":["monitor"]}; empty for none.
 	Role string
+	// Roles are the names of roles in the file that StartSecuredWith was given.
+	Roles []string
 }
 
 // StartSecured starts a node of the test's own with TLS and users, and stops it when the test ends. The cluster's
 // Username is a superuser; accounts are further users. It skips or fails as Start does.
 func StartSecured(tb testing.TB, accounts ...Account) *Cluster {
+	tb.Helper()
+	return StartSecuredWith(tb, nil, accounts...)
+}
+
+// StartSecuredWith is StartSecured with the content of a file roles.yml.
+func StartSecuredWith(tb testing.TB, roles []byte, accounts ...Account) *Cluster {
 	tb.Helper()
 	dir := openDir(tb)
 	authority, err := newCertificates()
@@ -37,7 +45,7 @@ func StartSecured(tb testing.TB, accounts ...Account) *Cluster {
 	if err := os.WriteFile(c.CAFile, authority.ca, 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	files, err := realmFiles(c.Username, c.Password, accounts)
+	files, err := realmFiles(c.Username, c.Password, roles, accounts)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -84,22 +92,32 @@ func openDir(tb testing.TB) string {
 }
 
 // realmFiles are the files of the file realm: users, who has which role, and what the roles may do.
-func realmFiles(admin, password string, accounts []Account) (map[string][]byte, error) {
+func realmFiles(admin, password string, roles []byte, accounts []Account) (map[string][]byte, error) {
 	hash, err := hashed(password)
 	if err != nil {
 		return nil, err
 	}
-	users, members, roles := lines{admin + ":" + hash}, lines{"superuser:" + admin}, lines{}
+	users, own := lines{admin + ":" + hash}, lines{}
+	members := map[string][]string{"superuser": {admin}}
 	for _, account := range accounts {
 		if hash, err = hashed(account.Password); err != nil {
 			return nil, err
 		}
-		role := account.Name + "_role"
 		users = append(users, account.Name+":"+hash)
-		members = append(members, role+":"+account.Name)
-		roles = append(roles, role+": "+strings.ReplaceAll(account.Role, "\n", " "))
+		for _, role := range account.Roles {
+			members[role] = append(members[role], account.Name)
+		}
+		if account.Role != "" {
+			role := account.Name + "_role"
+			members[role] = []string{account.Name}
+			own = append(own, role+": "+strings.ReplaceAll(account.Role, "\n", " "))
+		}
 	}
-	return map[string][]byte{"users": users.file(), "users_roles": members.file(), "roles.yml": roles.file()}, nil
+	var belong lines
+	for role, names := range members {
+		belong = append(belong, role+":"+strings.Join(names, ","))
+	}
+	return map[string][]byte{"users": users.file(), "users_roles": belong.file(), "roles.yml": append(own.file(), roles...)}, nil
 }
 
 type lines []string

@@ -8,6 +8,7 @@ package enrich
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -96,11 +97,17 @@ type work struct {
 type counts struct{ mapped, dead, expired, unknown int }
 
 // Handle does one message, however long the stream is full or away. It maps every event once, and stores what is ready
-// until that is on disk. It returns an error only when ctx ended: nothing is lost then, and the same message may be
-// handled again.
+// until that is on disk. It returns an error when ctx ended, and delivery.ErrNewer for a message of a later version: nothing
+// is lost then, and the same message may be handled again, the latter by a later build.
 func (e *Enricher) Handle(ctx context.Context, m *stream.Message) error {
 	w := &work{Enricher: e, message: m, begin: time.Now(), now: e.p.Now()}
 	deliveries, err := delivery.Decode(m.Header, m.Data)
+	if errors.Is(err, delivery.ErrNewer) {
+		e.p.Metrics.newer.Inc()
+		e.alarm.Log(ctx, slog.LevelError, "newer", "a delivery of a later version waits for an enricher that can read it: start the later version again, or another one beside this",
+			slog.Uint64("sequence", m.Sequence), slog.String("error", err.Error()))
+		return err
+	}
 	if err != nil {
 		w.foreign(err)
 		err = w.store(ctx)

@@ -305,7 +305,8 @@ func TestMessagesOfOthersAreSetAsideWhole(t *testing.T) {
 	}{
 		{nil, "no headers"},
 		{nil, ""},
-		{with("Sluice-Schema", "2"), "of a later version"},
+		{with("Sluice-Schema", "0"), "of no version"},
+		{with("Sluice-Schema", "two"), "of an odd version"},
 		{with("Sluice-Received-At", "yesterday"), "without a time"},
 		{with("Sluice-Namespace", "a.b"), "a namespace with a dot"},
 		{with("Sluice-Namespace", `x","_id":"1"}}`), "a namespace that injects"},

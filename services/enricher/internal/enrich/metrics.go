@@ -14,6 +14,7 @@ type Metrics struct {
 	events   *prometheus.CounterVec
 	dead     *prometheus.CounterVec
 	messages prometheus.Counter
+	newer    prometheus.Counter
 	duration prometheus.Histogram
 	last     *prometheus.GaugeVec
 	codes    prometheus.Gauge
@@ -31,6 +32,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		events:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_enricher_events_total", Help: "Events by what became of them."}, []string{"result"}),
 		dead:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_enricher_dead_lettered_total", Help: "Elements set aside, by reason."}, []string{"reason"}),
+		newer:    prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_enricher_newer_messages_total", Help: "Times that a message of a later version was given back, to wait for an enricher that can read it."}),
 		messages: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_enricher_deliveries_total", Help: "Deliveries enriched."}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "sluice_enricher_message_duration_seconds", Help: "Time for one message, publishing included.",
@@ -44,7 +46,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	for _, result := range []string{"mapped", "dead", "expired", "unknown_code"} {
 		m.events.WithLabelValues(result)
 	}
-	reg.MustRegister(m.events, m.dead, m.messages, m.duration, m.last, m.codes)
+	reg.MustRegister(m.events, m.dead, m.newer, m.messages, m.duration, m.last, m.codes)
 	return m
 }
 

@@ -42,18 +42,24 @@ const (
 // errMessage says that a message is no message of documents.
 var errMessage = errors.New("bad_message")
 
+// errNewer says that a later enricher wrote the message: it is whole, and has to wait for an indexer that can read it.
+var errNewer = errors.New("message of a later version")
+
 // Headers of a message of documents: its version, and how many documents it holds. schema is the version this build
 // reads.
 const (
 	schemaHeader = "Sluice-Schema"
 	countHeader  = "Sluice-Count"
-	schema       = "1"
+	schema       = 1
 )
 
 // parse takes a message apart.
 func parse(m *stream.Message) ([]*document, error) {
-	if v := m.Header[schemaHeader]; v != schema {
-		return nil, fmt.Errorf("%w: its version is %.64q, this build reads %s", errMessage, v, schema)
+	if v := m.Header[schemaHeader]; v != strconv.Itoa(schema) {
+		if number, err := strconv.ParseUint(v, 10, 16); err == nil && number > schema {
+			return nil, fmt.Errorf("%w: %d, this build reads %d", errNewer, number, schema)
+		}
+		return nil, fmt.Errorf("%w: its version is %.64q, this build reads %d", errMessage, v, schema)
 	}
 	docs, err := split(m)
 	if err != nil {

@@ -54,6 +54,9 @@ func indexFault(status int) bool {
 		status != http.StatusUnauthorized && status != http.StatusTooManyRequests
 }
 
+// reasonNewer is why a message waits that a later version wrote.
+const reasonNewer = "newer_version"
+
 // reason is the closed list of why a bulk, or a document in it, has to wait: a metric label.
 func reason(status int) string {
 	switch {

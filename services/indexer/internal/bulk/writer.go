@@ -62,6 +62,10 @@ func (w *Writer) Write(ctx context.Context, batch []*stream.Message) {
 	var docs []*document
 	for _, m := range batch {
 		parsed, err := parse(m)
+		if errors.Is(err, errNewer) {
+			w.newer(ctx, m, err)
+			continue
+		}
 		if err != nil {
 			w.poison(ctx, m, err)
 			continue
@@ -298,6 +302,17 @@ func (w *Writer) poison(ctx context.Context, m *stream.Message, err error) {
 		}
 		l.Piece++
 	}
+}
+
+// newerWait is how long a message of a later version stays away: long enough for others, short enough for an upgrade.
+const newerWait = 30 * time.Second
+
+// newer gives a message back until an indexer comes that can read it.
+func (w *Writer) newer(ctx context.Context, m *stream.Message, err error) {
+	w.p.Metrics.retries.WithLabelValues(reasonNewer).Inc()
+	w.alarm.Log(ctx, slog.LevelError, reasonNewer, "documents of a later version wait for an indexer that can read them: start the later version again, or another one beside this",
+		slog.Uint64("sequence", m.Sequence), slog.String("error", err.Error()))
+	m.Retry(newerWait)
 }
 
 // waits says, not too often, that documents have to wait and why.

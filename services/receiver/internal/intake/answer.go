@@ -32,6 +32,7 @@ var (
 	Busy                = Answer{"busy", http.StatusTooManyRequests, "too much is under way; come again", true}
 	StreamFull          = Answer{"stream_full", http.StatusServiceUnavailable, "no room to store the delivery; come again", true}
 	StreamAway          = Answer{"stream_away", http.StatusServiceUnavailable, "the delivery could not be stored; come again", true}
+	NoRegistry          = Answer{"no_registry", http.StatusServiceUnavailable, "which endpoints there are is not known yet; come again", true}
 	Stopping            = Answer{"stopping", http.StatusServiceUnavailable, "this receiver is stopping; come again", true}
 )
 
@@ -39,7 +40,7 @@ var (
 func Answers() []Answer {
 	return []Answer{
 		Accepted, Truncated, BadCompression, Unauthorized, Throttled, NotFound, UnknownEndpoint, MethodNotAllowed, TooLarge,
-		UnsupportedEncoding, Busy, StreamFull, StreamAway, Stopping,
+		UnsupportedEncoding, Busy, StreamFull, StreamAway, NoRegistry, Stopping,
 	}
 }
 
@@ -145,7 +146,7 @@ func (d *Desk) note(ctx context.Context, v *visit, a Answer, err error) {
 // somebody's mistake.
 func (a Answer) level(known bool) slog.Level {
 	switch {
-	case a == TooLarge, a == StreamFull, a == StreamAway:
+	case a == TooLarge, a == StreamFull, a == StreamAway, a == NoRegistry:
 		return slog.LevelError
 	case a.Status >= http.StatusBadRequest && known:
 		return slog.LevelWarn

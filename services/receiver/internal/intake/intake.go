@@ -26,6 +26,7 @@ import (
 // directory knows the endpoints.
 type directory interface {
 	Endpoint(id string) (*endpoint.Endpoint, bool)
+	Vouches(id string) bool // an endpoint that it does not know does not exist
 }
 
 // Limits bound what one body and all bodies together may take.
@@ -128,6 +129,8 @@ func (d *Desk) admit(v *visit) error {
 		return refuse(Stopping, "", nil)
 	case r.Method != http.MethodPost:
 		return refuse(MethodNotAllowed, "", nil)
+	case !ok && !d.directory.Vouches(mux.Vars(r)["id"]): // a lost registry must not look like a wrong address: Auth0 gives that up after a week
+		return refuse(NoRegistry, "the registry holds no endpoint, or cannot be followed: after a loss of NATS run `sluice endpoint import`, else `sluice endpoint create`", nil)
 	case !ok:
 		return refuse(UnknownEndpoint, "", nil)
 	}

@@ -137,6 +137,8 @@ func (r *replay) clean() bool {
 func planned(l *deadletter.Letter) *replayed {
 	item := &replayed{Sequence: l.Sequence, Stage: l.Stage, Reason: l.Reason, Outcome: outcomeWould, letter: l}
 	switch {
+	case l.Schema > deadletter.Schema:
+		item.Outcome, item.Why = outcomeKept, fmt.Sprintf("a later version wrote it (%d, this build reads %d): replay it with that version's sluice", l.Schema, deadletter.Schema)
 	case l.Namespace == "":
 		item.Outcome, item.Why = outcomeKept, "nobody knows which namespace it belongs to"
 	case l.Piece > 0:

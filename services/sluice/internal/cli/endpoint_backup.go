@@ -93,6 +93,8 @@ type imported struct {
 	Written    []string `json:"written"`
 	Kept       []string `json:"kept"` // existed already and were left as they are
 	Namespaces []string `json:"namespaces"`
+	Cursors    []cursor `json:"cursors"`        // what to ask Auth0 for, where deliveries were lost
+	Note       string   `json:"note,omitempty"` // why there are none
 }
 
 func (a *App) importRegistry(ctx context.Context, path string, overwrite bool) error {
@@ -129,6 +131,9 @@ func (a *App) importRegistry(ctx context.Context, path string, overwrite bool) e
 			out.Kept = append(out.Kept, e.ID)
 		}
 	}
+	if out.Cursors, err = session.cursors(ctx, backup.Endpoints); err != nil { // the registry is back all the same
+		out.Cursors, out.Note = []cursor{}, err.Error()
+	}
 	return a.print(out, func(w io.Writer) { writeImported(w, &out) })
 }
 
@@ -150,6 +155,7 @@ func writeImported(w io.Writer, out *imported) {
 	if len(out.Kept) > 0 {
 		fmt.Fprintf(w, "Left as they are, since they exist already (--overwrite replaces them): %s.\n", strings.Join(out.Kept, ", "))
 	}
+	writeCursors(w, out.Cursors, out.Note)
 }
 
 // maxBackup bounds what is read of a backup, in bytes.

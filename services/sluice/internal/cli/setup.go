@@ -26,10 +26,17 @@ type setupSettings struct {
 	stream.Topology
 }
 
-// setupCommand makes streams, buckets, consumers and index templates.
+// setupOptions are the flags of setup.
+type setupOptions struct {
+	namespaces        []string
+	wait              time.Duration
+	roles, printRoles bool
+	removal
+}
+
+// setupCommand makes streams, buckets, consumers, index templates and roles.
 func (a *App) setupCommand() *cobra.Command {
-	var namespaces []string
-	var wait time.Duration
+	var o setupOptions
 	cmd := &cobra.Command{
 		Use:   "setup",
 		Short: "Create or update streams, consumers and index templates",
@@ -38,15 +45,32 @@ Elasticsearch. It can be repeated; it changes what may change and refuses what w
 
 The sizes of the streams come from STREAM_DELIVERIES_MAX_BYTES, STREAM_DOCUMENTS_MAX_BYTES, STREAM_DEAD_LETTERS_MAX_BYTES,
 STREAM_REPLICAS and STREAM_DUPLICATE_WINDOW; those of the indices from the indexer's settings INDEXER_SHARDS,
-INDEXER_REPLICAS, INDEXER_REFRESH and INDEXER_CODEC. The all-in-one does all this by itself.`,
-		Example: "  sluice setup --wait 2m\n  sluice setup --namespace payments",
+INDEXER_REPLICAS, INDEXER_REFRESH and INDEXER_CODEC. The all-in-one does all this by itself.
+
+With --roles it also stores, in Elasticsearch, the roles sluice_setup, sluice_indexer, sluice_reader, sluice_operator
+and sluice_retention: what each of Sluice's users must be allowed, and no more. Its own user needs the cluster privilege manage_security for that.
+Where roles come from files, --print-roles prints them as roles.yml and asks nobody.
+
+With --remove it takes back what it made, and nothing else: consumers, streams, buckets, index templates and stored roles,
+for the namespaces of its registry and those given with --namespace. Indices, and the events in them, stay unless --indices is given. It refuses while a service is running, and while messages
+wait that are not searchable yet.`,
+		Example: "  sluice setup --wait 2m\n  sluice setup --namespace payments\n  sluice setup --print-roles >> /etc/elasticsearch/roles.yml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.setup(cmd.Context(), namespaces, wait)
+			if o.printRoles {
+				return a.printRoles()
+			}
+			if o.remove {
+				return a.removeAll(cmd.Context(), o.removal, o.namespaces)
+			}
+			return a.setup(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().StringArrayVar(&namespaces, "namespace", nil, "also make this namespace; may be repeated")
-	cmd.Flags().DurationVar(&wait, "wait", 0, "wait so long for servers that are still starting")
+	cmd.Flags().StringArrayVar(&o.namespaces, "namespace", nil, "also make, or remove, this namespace; may be repeated")
+	cmd.Flags().DurationVar(&o.wait, "wait", 0, "wait so long for servers that are still starting")
+	cmd.Flags().BoolVar(&o.roles, "roles", false, "also store the roles of Sluice's users in Elasticsearch")
+	cmd.Flags().BoolVar(&o.printRoles, "print-roles", false, "only print the roles: as roles.yml, with --json as the bodies that the security API takes")
+	o.register(cmd)
 	return cmd
 }
 
@@ -59,8 +83,8 @@ type setupWork struct {
 	Changes    []stream.Change
 }
 
-func (a *App) setup(ctx context.Context, namespaces []string, wait time.Duration) error {
-	w := &setupWork{namespaces: append([]string{defaultNamespace}, namespaces...), Changes: []stream.Change{}}
+func (a *App) setup(ctx context.Context, o setupOptions) error {
+	w := &setupWork{namespaces: append([]string{defaultNamespace}, o.namespaces...), Changes: []stream.Change{}}
 	if err := errors.Join(config.Load("stream", &w.settings), config.Load("indexer", &w.indexer)); err != nil {
 		return err
 	}
@@ -69,8 +93,8 @@ func (a *App) setup(ctx context.Context, namespaces []string, wait time.Duration
 			return err
 		}
 	}
-	deadline := time.Now().Add(wait)
-	dial, cancel := context.WithTimeout(ctx, max(wait, 10*time.Second))
+	deadline := time.Now().Add(o.wait)
+	dial, cancel := context.WithTimeout(ctx, max(o.wait, 10*time.Second))
 	defer cancel()
 	var err error
 	if w.Session, err = a.open(dial); err != nil {
@@ -81,15 +105,21 @@ func (a *App) setup(ctx context.Context, namespaces []string, wait time.Duration
 	if err == nil {
 		err = w.templates(ctx, deadline)
 	}
+	if err == nil && o.roles {
+		err = w.roles(ctx)
+	}
 	return errors.Join(a.print(w.Changes, w.write), err)
 }
 
 func (w *setupWork) write(out io.Writer) {
-	if len(w.Changes) == 0 {
-		return
+	if len(w.Changes) > 0 {
+		writeChanges(out, w.Changes)
 	}
+}
+
+func writeChanges(out io.Writer, changes []stream.Change) {
 	fmt.Fprintln(out, "KIND\tNAME\tACTION")
-	for _, c := range w.Changes {
+	for _, c := range changes {
 		fmt.Fprintf(out, "%s\t%s\t%s", c.Kind, c.Name, c.Action)
 		if c.Detail != "" {
 			fmt.Fprintf(out, " (%s)", c.Detail)
