@@ -143,6 +143,17 @@ func (d *Directory) Endpoint(id string) (*Endpoint, bool) {
 	return e, ok
 }
 
+// Endpoints returns all endpoints, in no order; nobody may change them.
+func (d *Directory) Endpoints() []*Endpoint {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	all := make([]*Endpoint, 0, len(d.endpoints))
+	for _, e := range d.endpoints {
+		all = append(all, e)
+	}
+	return all
+}
+
 // Namespace returns a namespace's record.
 func (d *Directory) Namespace(name string) (Namespace, bool) {
 	d.mu.RLock()
