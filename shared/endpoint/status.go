@@ -125,8 +125,16 @@ func (b *Board) Read(ctx context.Context, id string) (Status, error) {
 
 // ReadAll returns what all receivers together saw, and the usual traffic, of every endpoint that anything is known of. A
 // record that cannot be read is left out and named in the error, so that it hides no other endpoint.
-func (b *Board) ReadAll(ctx context.Context) (map[string]Sight, error) {
-	entries, err := b.bucket.All(ctx, ">")
+func (b *Board) ReadAll(ctx context.Context) (map[string]Sight, error) { return b.sights(ctx, ">") }
+
+// Look returns the same of one endpoint.
+func (b *Board) Look(ctx context.Context, id string) (Sight, error) {
+	all, err := b.sights(ctx, id+".>")
+	return all[id], err
+}
+
+func (b *Board) sights(ctx context.Context, pattern string) (map[string]Sight, error) {
+	entries, err := b.bucket.All(ctx, pattern)
 	if err != nil {
 		return nil, err
 	}
