@@ -54,6 +54,11 @@ func indexFault(status int) bool {
 		status != http.StatusUnauthorized && status != http.StatusTooManyRequests
 }
 
+// reasons lists what reason returns, for metrics that begin at zero.
+func reasons() []string {
+	return []string{"no_answer", "rejected", "unauthorized", "forbidden", "index_missing", "request_too_large", "server_error", "bad_request"}
+}
+
 // reason is the closed list of why a bulk, or a document in it, has to wait: a metric label.
 func reason(status int) string {
 	switch {
