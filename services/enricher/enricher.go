@@ -150,7 +150,7 @@ func watching(ctx context.Context, conn *stream.Conn, directory *endpoint.Direct
 	if err != nil {
 		return nil, err
 	}
-	w := watch.New(watch.Parts{Turn: turn, Directory: directory, Board: board, Letters: deadletter.Open(conn), Log: tel.Log})
+	w := watch.New(watch.Parts{Turn: turn, Directory: directory, Board: board, Letters: deadletter.Open(conn), Ledger: conn, Log: tel.Log})
 	tel.Metrics.MustRegister(w.Collector())
 	return w, nil
 }

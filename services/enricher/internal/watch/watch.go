@@ -27,12 +27,18 @@ type directory interface {
 	Endpoints() []*endpoint.Endpoint
 }
 
+// ledger says what became of the events.
+type ledger interface {
+	Ledger(ctx context.Context) (stream.Ledger, error)
+}
+
 // Parts are what a Watch works with.
 type Parts struct {
 	Turn      turn
 	Directory directory
 	Board     *endpoint.Board
 	Letters   *deadletter.Box
+	Ledger    ledger
 	Log       *slog.Logger
 }
 
@@ -45,6 +51,9 @@ type Watch struct {
 	acts   bool
 	health map[string]endpoint.Health // by endpoint, while it acts
 	heap   *deadletter.Heap           // nil: not known
+	books  *stream.Ledger             // nil: not known
+	audit  stream.Audit               // of this process's time in office
+	diff   map[string]uint64          // what it found, by endpoint
 }
 
 // New returns a watch; Run does its work.
@@ -75,7 +84,7 @@ func (w *Watch) Look(ctx context.Context, now time.Time) {
 	}
 	w.mu.Lock()
 	if w.acts = mine && err == nil; !w.acts {
-		w.heap = nil
+		w.heap, w.books, w.diff, w.audit = nil, nil, nil, stream.Audit{}
 	}
 	if !mine && err == nil {
 		w.health = nil // another process tells
@@ -88,6 +97,10 @@ func (w *Watch) Look(ctx context.Context, now time.Time) {
 
 func (w *Watch) look(ctx context.Context, now time.Time) error {
 	heap, err := w.p.Letters.Heap(ctx)
+	if err != nil {
+		return err
+	}
+	books, err := w.p.Ledger.Ledger(ctx)
 	if err != nil {
 		return err
 	}
@@ -111,7 +124,8 @@ func (w *Watch) look(ctx context.Context, now time.Time) error {
 	}
 	w.mu.Lock()
 	before, acted := w.health, w.acts
-	w.health, w.heap = health, &heap
+	w.health, w.heap, w.books = health, &heap, &books
+	w.diff = w.audit.Compare(books)
 	w.mu.Unlock()
 	if acted {
 		w.tell(ctx, before, health)

@@ -52,7 +52,7 @@ func (r *rig) watch() *watch.Watch {
 		r.t.Fatal(err)
 	}
 	return watch.New(watch.Parts{
-		Turn: turn, Directory: directory{{ID: "shop"}}, Board: r.board, Letters: deadletter.Open(r.conn), Log: slog.New(slog.NewTextHandler(&r.log, nil)),
+		Turn: turn, Directory: directory{{ID: "shop"}}, Board: r.board, Letters: deadletter.Open(r.conn), Ledger: r.conn, Log: slog.New(slog.NewTextHandler(&r.log, nil)),
 	})
 }
 
@@ -145,7 +145,7 @@ func TestFailuresAndDeadLettersAreReportedWithTheirTimes(t *testing.T) {
 	s.LastDelivery = monday.Add(2 * time.Hour)
 	r.saw("r1", s)
 	w.Look(t.Context(), monday.Add(2*time.Hour))
-	if got := series(t, w); got["sluice_endpoint_last_delivery_timestamp_seconds shop"] != at(s.LastDelivery) || len(got) != 8 {
+	if got := series(t, w); got["sluice_endpoint_last_delivery_timestamp_seconds shop"] != at(s.LastDelivery) || len(got) != 9 {
 		t.Errorf("a delivery was accepted: %v", got)
 	}
 }
