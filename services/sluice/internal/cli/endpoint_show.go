@@ -29,7 +29,7 @@ type shownEndpoint struct {
 	Created   time.Time `json:"created"`
 	Revoked   bool      `json:"revoked"`
 	address
-	Tokens         []shownToken       `json:"tokens"`
+	Tokens []shownToken `json:"tokens"`
 	wellbeing
 	LastDeliveryID string             `json:"last_delivery_id,omitempty"`
 	Deliveries     uint64             `json:"deliveries"`

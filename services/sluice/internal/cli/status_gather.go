@@ -14,13 +14,14 @@ import (
 
 // overview is the whole on one page.
 type overview struct {
-	At          time.Time    `json:"at"`
-	Endpoints   []listed     `json:"endpoints"`
-	Streams     []streamLine `json:"streams"`
-	DeadLetters letterHeap   `json:"dead_letters"`
-	Losses      []lossLine   `json:"losses"`
-	Todo        []task       `json:"to_do"`
-	Unknown     []string     `json:"unknown,omitempty"` // what could not be found out, and why
+	At          time.Time     `json:"at"`
+	Endpoints   []listed      `json:"endpoints"`
+	Streams     []streamLine  `json:"streams"`
+	DeadLetters letterHeap    `json:"dead_letters"`
+	Losses      []lossLine    `json:"losses"`
+	Ledger      stream.Ledger `json:"ledger"`
+	Todo        []task        `json:"to_do"`
+	Unknown     []string      `json:"unknown,omitempty"` // what could not be found out, and why
 }
 
 // streamLine is one stream.
@@ -94,6 +95,10 @@ func (g *gatherer) overview(ctx context.Context, now time.Time) *overview {
 	}
 	ask("dead letters", func(ctx context.Context) error { return g.letters(ctx, o) })
 	ask("losses", func(ctx context.Context) error { return g.losses(ctx, o) })
+	ask("ledger", func(ctx context.Context) (err error) {
+		o.Ledger, err = g.Conn.Ledger(ctx)
+		return err
+	})
 	o.decide(now)
 	limit, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()

@@ -12,6 +12,7 @@ func (o *overview) write(w io.Writer) {
 	writeEndpoints(w, o.Endpoints, o.At)
 	o.writeStreams(w)
 	o.writeLetters(w)
+	writeCounted(w, &o.Ledger)
 	for _, l := range o.Losses {
 		fmt.Fprintf(w, "\nLOST\t%s of %s\tstored after %s\tnoticed %s\n", counted(l.Messages, "message"), l.Stream, moment(l.First), moment(l.Noticed))
 	}
