@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"github.com/sluicelog/sluice/shared/stream"
+	"github.com/sluicelog/sluice/shared/telemetry"
 )
 
 // Directory is a copy of the registry in memory that follows every change. It is safe for concurrent use.
 type Directory struct {
 	bucket *stream.Bucket
 	log    *slog.Logger
+	alarm  *telemetry.Throttle
 
 	mu         sync.RWMutex
 	endpoints  map[string]*Endpoint
@@ -25,7 +27,7 @@ type Directory struct {
 // Follow returns a directory; it is empty until Run has read the registry.
 func (r *Registry) Follow(log *slog.Logger) *Directory {
 	return &Directory{
-		bucket: r.bucket, log: log, endpoints: map[string]*Endpoint{}, namespaces: map[string]Namespace{}, changed: make(chan struct{}),
+		bucket: r.bucket, log: log, alarm: telemetry.NewThrottle(log, 10*time.Second), endpoints: map[string]*Endpoint{}, namespaces: map[string]Namespace{}, changed: make(chan struct{}),
 	}
 }
 
@@ -37,7 +39,7 @@ func (d *Directory) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // a watch that ends with its context ended well
 		}
-		d.log.WarnContext(ctx, "following the registry", "error", err)
+		d.alarm.Log(ctx, slog.LevelWarn, "follow", "following the registry", slog.Any("error", err))
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():

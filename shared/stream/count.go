@@ -14,7 +14,7 @@ import (
 // What an event, or the document that it became, can have become.
 const (
 	BecameDocument  = "document"  // the enricher's: it was stored for the indexer
-	BecameExpired   = "expired"   // the enricher's: older than its namespace's retention
+	BecameExpired   = "expired"   // either's: older than its namespace's retention
 	BecameDead      = "dead"      // either's: set aside
 	BecameIndexed   = "indexed"   // the indexer's
 	BecameDuplicate = "duplicate" // the indexer's: it was there already

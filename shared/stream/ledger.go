@@ -79,11 +79,11 @@ func (c *Conn) Ledger(ctx context.Context) (Ledger, error) {
 
 func ledgerEntry(endpoint string, in, out map[string]uint64) LedgerEntry {
 	e := LedgerEntry{
-		Endpoint: endpoint, Documents: in[BecameDocument], Expired: in[BecameExpired], Dead: in[BecameDead] + out[BecameDead],
+		Endpoint: endpoint, Documents: in[BecameDocument], Expired: in[BecameExpired] + out[BecameExpired], Dead: in[BecameDead] + out[BecameDead],
 		Indexed: out[BecameIndexed], Duplicate: out[BecameDuplicate], Repeated: out[becameRepeated],
 	}
-	e.Received = e.Documents + e.Expired + in[BecameDead]
-	e.InFlight = int64(e.Documents) - int64(out[BecameIndexed]+out[BecameDuplicate]+out[BecameDead])
+	e.Received = e.Documents + in[BecameExpired] + in[BecameDead]
+	e.InFlight = int64(e.Documents) - int64(out[BecameIndexed]+out[BecameDuplicate]+out[BecameDead]+out[BecameExpired])
 	return e
 }
 

@@ -35,13 +35,20 @@ type pending struct {
 	became  map[stream.Count]uint64 // documents by endpoint and what they became; Events is 0
 }
 
-// count notes what became of a document. One that was there already, and that this message may have written before a crash
-// or a lost answer, is taken for its own.
-func (p *pending) count(d *document, v verdict) {
-	became := map[verdict]string{indexed: stream.BecameIndexed, duplicate: stream.BecameDuplicate, dead: stream.BecameDead}[v]
-	if v == duplicate && (d.unsure || p.message.Again()) {
-		became = stream.BecameIndexed
+// became is what a verdict makes of a document. One that was there already, and that its message may have written before a
+// crash or a lost answer, is taken for its own.
+func (d *document) became(v verdict) string {
+	switch {
+	case v == dead:
+		return stream.BecameDead
+	case v == duplicate && !d.unsure && !d.message.message.Again():
+		return stream.BecameDuplicate
 	}
+	return stream.BecameIndexed
+}
+
+// count notes what became of a document.
+func (p *pending) count(d *document, became string) {
 	if p.became == nil {
 		p.became = map[stream.Count]uint64{}
 	}

@@ -221,7 +221,7 @@ func (w *Writer) settle(ctx context.Context, docs []*document, items []elastic.I
 			}
 			continue
 		}
-		w.finish(d, v)
+		w.finish(d, d.became(v))
 	}
 	w.p.Metrics.settled(tally)
 	if len(left) > 0 {
@@ -232,8 +232,8 @@ func (w *Writer) settle(ctx context.Context, docs []*document, items []elastic.I
 }
 
 // finish counts a document off and acknowledges its message after the last one.
-func (w *Writer) finish(d *document, v verdict) {
-	d.message.count(d, v)
+func (w *Writer) finish(d *document, became string) {
+	d.message.count(d, became)
 	d.message.left--
 	if d.message.left == 0 {
 		w.p.Metrics.lag(d.message.message)
