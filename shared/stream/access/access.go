@@ -111,7 +111,7 @@ func watch() []string {
 	return slices.Concat(
 		[]string{"$JS.API.STREAM.INFO." + stream.DeadLetters, "$JS.API.STREAM.INFO." + stream.Documents},
 		follow(stream.BucketStatus),
-		write(stream.BucketStatus, "*.traffic.usual")[1:],
+		[]string{"$KV." + stream.BucketStatus + ".*.traffic.usual"},
 		write(verdicts, "turn.watch")[1:],
 		[]string{"$JS.API.DIRECT.GET.KV_" + verdicts + ".$KV." + verdicts + "." + stream.Documents + ".*.account"},
 	)
