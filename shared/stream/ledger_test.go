@@ -30,8 +30,9 @@ func (y *yard) mortal(name, consumer string, last int, handle func(*stream.Conn,
 	}
 	m := &mortal{Inbox: in, conn: conn, dead: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
-	y.t.Cleanup(func() { cancel(); conn.Close() })
-	go func() { _ = in.Run(ctx) }() // never fails
+	ended := make(chan struct{})
+	y.t.Cleanup(func() { cancel(); <-ended; conn.Close() })
+	go func() { defer close(ended); _ = in.Run(ctx) }() // never fails
 	go func() {
 		for n := 1; ; n++ {
 			batch, err := in.Next(ctx, stream.Want{Count: 1, Bytes: 1})
@@ -41,6 +42,7 @@ func (y *yard) mortal(name, consumer string, last int, handle func(*stream.Conn,
 			handle(conn, batch[0])
 			if n == last {
 				conn.Close()
+				batch[0].Retry(0) // reaches nobody any more
 				cancel()
 				close(m.dead)
 				return
