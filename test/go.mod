@@ -12,6 +12,7 @@ require (
 	github.com/nats-io/nats.go v1.55.0
 	github.com/sluicelog/sluice/services/enricher v0.0.0-00010101000000-000000000000
 	github.com/sluicelog/sluice/shared v0.0.0
+	go.yaml.in/yaml/v3 v3.0.6
 )
 
 require github.com/hanwen/go-fuse/v2 v2.12.1
@@ -53,7 +54,6 @@ require (
 	go.opentelemetry.io/otel v1.29.0 // indirect
 	go.opentelemetry.io/otel/metric v1.29.0 // indirect
 	go.opentelemetry.io/otel/trace v1.29.0 // indirect
-	go.yaml.in/yaml/v3 v3.0.6 // indirect
 	go.yaml.in/yaml/v4 v4.0.0-rc.4 // indirect
 	go4.org/netipx v0.0.0-20231129151722-fdeea329fbba // indirect
 	golang.org/x/crypto v0.58.0 // indirect

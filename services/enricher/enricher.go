@@ -8,12 +8,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/sluicelog/sluice/services/enricher/internal/enrich"
 	"github.com/sluicelog/sluice/services/enricher/internal/geo"
 	"github.com/sluicelog/sluice/services/enricher/internal/mapping"
 	"github.com/sluicelog/sluice/services/enricher/internal/useragent"
+	"github.com/sluicelog/sluice/services/enricher/internal/watch"
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/deadletter"
 	"github.com/sluicelog/sluice/shared/delivery"
@@ -74,7 +73,7 @@ func (o Own) check() error {
 //
 //	DELIVERIES ─▶ inbox ─▶ workers ─▶ DOCUMENTS
 //	     ▲                    └─────▶ DEAD_LETTERS
-//	     └─ janitor
+//	     └─ janitor          watch ◀─ what the receivers saw
 func Run(ctx context.Context, cfg Config, tel *telemetry.Telemetry) error {
 	if err := cfg.check(); err != nil {
 		return err
@@ -125,7 +124,7 @@ func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *s
 	tel.Check("consumer", func(context.Context) error { return inbox.Failure() })
 	guard := stream.NewGuard(cfg.Stream, tel.Log)
 	tel.Check("stream writes", guard.Ready)
-	tel.Metrics.MustRegister(oldest(inbox))
+	tel.Metrics.MustRegister((&age{conn: conn, held: inbox.Oldest}).collector()) //nolint:contextcheck // a scrape has no context
 	guard.Register(tel.Metrics)
 	group := &lifecycle.Group{}
 	group.Add("stream", nil, conn.Drain)
@@ -136,21 +135,30 @@ func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *s
 	janitor.Attach(inbox)
 	tel.Metrics.MustRegister(janitor.Collector())
 	group.Add("janitor", janitor.Run, nil)
+	watched, err := watching(ctx, conn, directory, tel)
+	if err != nil {
+		return nil, err
+	}
+	group.Add("watch", watched.Run, nil)
 	w := &worker{enricher: e, current: directory.AwaitCurrent}
 	pool := stream.NewPool(inbox, cfg.Workers, stream.Want{Count: 1, Bytes: 1}, w.handle)
 	group.Add("workers", pool.Run, pool.Stop)
 	return group, nil
 }
 
-func oldest(inbox *stream.Inbox) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "sluice_enricher_oldest_unprocessed_age_seconds", Help: "Age of the oldest delivery that this enricher holds without a verdict; 0 when it holds none.",
-	}, func() float64 {
-		if at := inbox.Oldest(); !at.IsZero() {
-			return time.Since(at).Seconds()
-		}
-		return 0
-	})
+// watching looks after the endpoints, in one enricher at a time.
+func watching(ctx context.Context, conn *stream.Conn, directory *endpoint.Directory, tel *telemetry.Telemetry) (*watch.Watch, error) {
+	board, err := endpoint.OpenBoard(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	turn, err := conn.Turn(ctx, "watch")
+	if err != nil {
+		return nil, err
+	}
+	w := watch.New(watch.Parts{Turn: turn, Directory: directory, Board: board, Letters: deadletter.Open(conn), Ledger: conn, Log: tel.Log})
+	tel.Metrics.MustRegister(w.Collector())
+	return w, nil
 }
 
 // newerWait is how long a message of a later version stays away: long enough for others, short enough for an upgrade.

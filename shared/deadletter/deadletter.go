@@ -212,3 +212,29 @@ func (b *Box) Get(ctx context.Context, sequence uint64) (*Letter, error) {
 func (b *Box) Discard(ctx context.Context, sequence uint64) error {
 	return b.conn.Delete(ctx, stream.DeadLetters, sequence)
 }
+
+// Heap is how much lies in the box.
+type Heap struct {
+	Letters  uint64
+	Bytes    uint64
+	MaxBytes int64     // 0 or less: no limit
+	Oldest   time.Time // when the oldest letter was stored; zero when there is none
+}
+
+// Heap returns how much lies in the box.
+func (b *Box) Heap(ctx context.Context) (Heap, error) {
+	state, err := b.conn.State(ctx, stream.DeadLetters)
+	if err != nil {
+		return Heap{}, err
+	}
+	h := Heap{Letters: state.Messages, Bytes: state.Bytes, MaxBytes: state.MaxBytes}
+	if state.Messages > 0 {
+		h.Oldest = state.FirstTime
+	}
+	return h, nil
+}
+
+// Headers yields the letters without their bodies, oldest first.
+func (b *Box) Headers(ctx context.Context) iter.Seq2[*Letter, error] {
+	return b.scan(ctx, stream.Range{HeadersOnly: true})
+}

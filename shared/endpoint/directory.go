@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/sluicelog/sluice/shared/stream"
+	"github.com/sluicelog/sluice/shared/telemetry"
 )
 
 // Directory is a copy of the registry in memory that follows every change. It is safe for concurrent use.
 type Directory struct {
 	bucket *stream.Bucket
 	log    *slog.Logger
+	alarm  *telemetry.Throttle
 
 	mu         sync.RWMutex
 	endpoints  map[string]*Endpoint
@@ -28,24 +30,21 @@ type Directory struct {
 // Follow returns a directory; it is empty until Run has read the registry.
 func (r *Registry) Follow(log *slog.Logger) *Directory {
 	return &Directory{
-		bucket: r.bucket, log: log, endpoints: map[string]*Endpoint{}, namespaces: map[string]Namespace{}, unread: map[string]bool{}, changed: make(chan struct{}),
+		bucket: r.bucket, log: log, alarm: telemetry.NewThrottle(log, 10*time.Second), endpoints: map[string]*Endpoint{}, namespaces: map[string]Namespace{}, unread: map[string]bool{}, changed: make(chan struct{}),
 	}
 }
 
 // Run follows the registry until ctx ends; a lost watch is taken up again. Meanwhile, and while an endpoint that was there
 // is not in the registry any more, the last good record stays in force: a registry that was lost refuses nobody.
 func (d *Directory) Run(ctx context.Context) error {
-	for said := (time.Time{}); ; {
+	for {
 		d.begin()
 		err := d.bucket.Watch(ctx, ">", d.apply, d.markFilled)
 		d.outdated()
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // a watch that ends with its context ended well
 		}
-		if time.Since(said) >= complainEvery {
-			said = time.Now()
-			d.log.WarnContext(ctx, "following the registry", "error", err)
-		}
+		d.alarm.Log(ctx, slog.LevelWarn, "follow", "following the registry", slog.Any("error", err))
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
@@ -80,8 +79,6 @@ func (d *Directory) await(ctx context.Context, condition func() bool) error {
 	}
 }
 
-// complainEvery is how often a registry that cannot be followed is worth a line.
-const complainEvery = 10 * time.Second
 
 // Vouches reports whether an endpoint that this directory does not know does not exist. It does not vouch while the
 // registry cannot be followed, for one without a single endpoint (it is new, or was lost and not restored yet), nor for an
@@ -183,6 +180,17 @@ func (d *Directory) Endpoint(id string) (*Endpoint, bool) {
 	defer d.mu.RUnlock()
 	e, ok := d.endpoints[id]
 	return e, ok
+}
+
+// Endpoints returns all endpoints, in no order; nobody may change them.
+func (d *Directory) Endpoints() []*Endpoint {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	all := make([]*Endpoint, 0, len(d.endpoints))
+	for _, e := range d.endpoints {
+		all = append(all, e)
+	}
+	return all
 }
 
 // Namespace returns a namespace's record.

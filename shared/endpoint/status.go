@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicelog/sluice/shared/stream"
@@ -19,6 +20,7 @@ type Status struct {
 	Deliveries     uint64               `json:"deliveries"` // accepted since this receiver started
 	TokenUsed      map[string]time.Time `json:"token_used,omitempty"`
 	Refusals       []Refusal            `json:"refusals,omitempty"` // newest last
+	Failing        map[string]Failure   `json:"failing,omitempty"`  // by reason; Failures leaves out what is over
 }
 
 // Refusal is a request that was not accepted, or several equal ones.
@@ -38,9 +40,15 @@ func (r Refusal) like(other Refusal) bool {
 // maxRefusals is how many refusals are kept per endpoint.
 const maxRefusals = 10
 
-// AddRefusal appends a refusal, or counts it to those that are equal, and forgets the oldest. So a sender that comes again
-// and again hides nobody else.
+// AddRefusal counts a refusal among the failures and keeps it among the last ones.
 func (s *Status) AddRefusal(r Refusal) {
+	s.fail(r)
+	s.keep(r)
+}
+
+// keep appends a refusal, or counts it to those that are equal, and forgets the oldest. So a sender that comes again and
+// again hides nobody else.
+func (s *Status) keep(r Refusal) {
 	r.Times = max(r.Times, 1)
 	if i := slices.IndexFunc(s.Refusals, r.like); i >= 0 {
 		r.Times += s.Refusals[i].Times
@@ -66,11 +74,12 @@ func (s *Status) merge(other Status) {
 			s.TokenUsed[id] = at
 		}
 	}
+	s.mergeFailures(other)
 	all := append(slices.Clone(s.Refusals), other.Refusals...)
 	slices.SortFunc(all, func(a, b Refusal) int { return a.Time.Compare(b.Time) })
 	s.Refusals = nil
 	for _, r := range all {
-		s.AddRefusal(r)
+		s.keep(r)
 	}
 }
 
@@ -114,6 +123,65 @@ func (b *Board) Read(ctx context.Context, id string) (Status, error) {
 	return all, nil
 }
 
+// ReadAll returns what all receivers together saw, and the usual traffic, of every endpoint that anything is known of. A
+// record that cannot be read is left out and named in the error, so that it hides no other endpoint.
+func (b *Board) ReadAll(ctx context.Context) (map[string]Sight, error) { return b.sights(ctx, ">") }
+
+// Look returns the same of one endpoint.
+func (b *Board) Look(ctx context.Context, id string) (Sight, error) {
+	all, err := b.sights(ctx, id+".>")
+	return all[id], err
+}
+
+func (b *Board) sights(ctx context.Context, pattern string) (map[string]Sight, error) {
+	entries, err := b.bucket.All(ctx, pattern)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]Sight{}
+	var broken []error
+	for _, entry := range entries {
+		id, rest, _ := strings.Cut(entry.Key, ".")
+		one := all[id]
+		switch {
+		case rest == usualKey:
+			err = json.Unmarshal(entry.Value, &one.Usual)
+		case !strings.Contains(rest, "."):
+			var s Status
+			if err = json.Unmarshal(entry.Value, &s); err == nil {
+				one.Status.merge(s)
+			}
+		default: // of a version that knows more
+			continue
+		}
+		if err != nil {
+			broken = append(broken, fmt.Errorf("reading status %s: %w", entry.Key, err))
+			continue
+		}
+		all[id] = one
+	}
+	return all, errors.Join(broken...)
+}
+
+// Sight is what the board says about one endpoint.
+type Sight struct {
+	Status Status
+	Usual  Usual
+}
+
+// usualKey follows an endpoint's id in the key of its usual traffic. It has two parts, so that no receiver's record of
+// what it saw is taken for it.
+const usualKey = "traffic.usual"
+
+// WriteUsual stores the usual traffic of an endpoint.
+func (b *Board) WriteUsual(ctx context.Context, id string, u *Usual) error {
+	raw, err := json.Marshal(u)
+	if err != nil {
+		return fmt.Errorf("storing the usual traffic of endpoint %s: %w", id, err)
+	}
+	return b.bucket.Put(ctx, id+"."+usualKey, raw)
+}
+
 // Own returns what one receiver wrote before; a zero Status when it wrote nothing.
 func (b *Board) Own(ctx context.Context, id, instance string) (Status, error) {
 	var s Status
@@ -142,5 +210,6 @@ func (s *Status) Clone() Status {
 	c := *s
 	c.TokenUsed = maps.Clone(s.TokenUsed)
 	c.Refusals = slices.Clone(s.Refusals)
+	c.Failing = maps.Clone(s.Failing)
 	return c
 }

@@ -35,6 +35,7 @@ type account struct {
 	PurgedTime time.Time `json:"purged_time,omitzero"` // when the last message that was purged had been stored
 	Growth     float64   `json:"growth,omitempty"`     // of unfinished data, in bytes per second
 	Measured   time.Time `json:"measured,omitzero"`
+	Sums       sums      `json:"sums,omitzero"`
 	revision   uint64
 }
 
@@ -164,6 +165,7 @@ type leaf struct {
 	page     uint64
 	last     uint64 // sequence in it
 	stale    bool   // from a stream that is no more
+	counts   []byte // of its messages, compressed
 }
 
 // verdicts adds up what all instances have finished. A page that cannot be read counts as nothing, which costs its
@@ -186,8 +188,10 @@ func (b *book) verdicts(ctx context.Context, log *slog.Logger) (*sequence.Set, [
 		}
 		page, err := strconv.ParseUint(parts[len(parts)-1], 10, 48)
 		l := leaf{Entry: e, page: page}
+		var raw []byte
+		raw, l.counts = splitCounted(e.Value)
 		if err == nil {
-			l.last, err = all.Decode(page, e.Value)
+			l.last, err = all.Decode(page, raw)
 		}
 		if err == nil && len(parts) == 5 {
 			l.consumer = parts[2]

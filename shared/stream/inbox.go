@@ -28,6 +28,7 @@ type Message struct {
 	pending   uint64        // messages behind it when it was handed out
 	raw       jetstream.Msg // nil at a second look: the server has forgotten about it
 	inbox     *Inbox
+	counts    string // what became of its events, as countLine writes it; empty: nobody said
 }
 
 // Inbox pulls a consumer's messages into a store bounded by bytes and keeps every message alive until its verdict, so
@@ -260,7 +261,7 @@ func (in *Inbox) giveBack() {
 // Done acknowledges: the message's effect is durable elsewhere. Should the acknowledgement get lost the message comes
 // again, so effects must be repeatable.
 func (m *Message) Done() {
-	m.inbox.tally.add(m.Sequence)
+	m.inbox.tally.add(m.Sequence, m.counts)
 	if m.raw != nil {
 		if err := m.raw.Ack(); err != nil {
 			m.inbox.log.Debug("acknowledging", "consumer", m.inbox.name, "sequence", m.Sequence, "error", err)

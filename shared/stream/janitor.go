@@ -216,6 +216,7 @@ func (j *Janitor) count(ctx context.Context, r *round) error {
 		return err
 	}
 	r.account.Last = max(r.account.Last, r.state.Last)
+	j.addUp(ctx, r, before.Covered, leaves)
 	if err := j.save(ctx, r, before); err != nil {
 		return err
 	}

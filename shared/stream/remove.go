@@ -9,8 +9,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Part is a stream or a bucket that exists under one of our names.
-type Part struct {
+// Piece is a stream or a bucket that exists under one of our names.
+type Piece struct {
 	Kind string // "stream" or "bucket"
 	Name string
 	Ours bool // Setup made it; nothing else is ever removed
@@ -18,7 +18,7 @@ type Part struct {
 
 // Inventory is what there is of what Setup makes.
 type Inventory struct {
-	Parts      []Part   // in the order in which they can be removed
+	Parts      []Piece  // in the order in which they can be removed
 	Unfinished uint64   // messages that a required consumer has not finished
 	Letters    uint64   // dead letters
 	Busy       []string // required consumers that a service reads from at this moment
@@ -37,7 +37,7 @@ func (c *Conn) Inventory(ctx context.Context) (Inventory, error) {
 			return all, fmt.Errorf("looking at stream %s: %w", name, classify(err))
 		}
 		info := s.CachedInfo()
-		p := Part{Kind: "stream", Name: name, Ours: info.Config.Metadata[metaMade] != ""}
+		p := Piece{Kind: "stream", Name: name, Ours: info.Config.Metadata[metaMade] != ""}
 		all.Parts = append(all.Parts, p)
 		if !p.Ours {
 			continue
@@ -85,8 +85,8 @@ func (c *Conn) unfinished(ctx context.Context, stream string, messages uint64, a
 
 // madeBuckets lists the buckets under our names. Those of the first versions carry no mark: they are ours beside a stream
 // of ours, when they are made as we make them.
-func (c *Conn) madeBuckets(ctx context.Context, beside bool) ([]Part, error) {
-	var found []Part
+func (c *Conn) madeBuckets(ctx context.Context, beside bool) ([]Piece, error) {
+	var found []Piece
 	for _, name := range buckets() {
 		kv, err := c.js.KeyValue(ctx, name)
 		if errors.Is(err, jetstream.ErrBucketNotFound) {
@@ -101,13 +101,13 @@ func (c *Conn) madeBuckets(ctx context.Context, beside bool) ([]Part, error) {
 		}
 		cfg := status.Config()
 		alike := cfg.History == 1 && cfg.MaxBytes == bucketMaxBytes && cfg.Storage == jetstream.FileStorage
-		found = append(found, Part{Kind: "bucket", Name: name, Ours: cfg.Metadata[metaMade] != "" || beside && alike})
+		found = append(found, Piece{Kind: "bucket", Name: name, Ours: cfg.Metadata[metaMade] != "" || beside && alike})
 	}
 	return found, nil
 }
 
 // Remove removes a part with all that is in it; there being none is no error.
-func (c *Conn) Remove(ctx context.Context, p Part) error {
+func (c *Conn) Remove(ctx context.Context, p Piece) error {
 	if !p.Ours {
 		return fmt.Errorf("%s %s was not made by sluice: refusing to remove it", p.Kind, p.Name)
 	}

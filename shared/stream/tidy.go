@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -65,10 +66,14 @@ func (j *Janitor) tidy(ctx context.Context, r *round, leaves []leaf) error {
 func (b *book) join(ctx context.Context, key string, pages []leaf) error {
 	var all sequence.Set
 	var rest []leaf
-	revision := uint64(0)
+	revision, counts := uint64(0), map[uint64]string{}
 	for _, l := range pages {
-		if _, err := all.Decode(l.page, l.Value); err != nil {
+		raw, packed := splitCounted(l.Value)
+		if _, err := all.Decode(l.page, raw); err != nil {
 			continue // verdicts has said so
+		}
+		if packed != nil {
+			_ = eachCounted(packed, 0, math.MaxUint64, func(seq uint64, line string) { counts[seq] = line }) // else they stay uncounted
 		}
 		if l.Key == key {
 			revision = l.Revision
@@ -80,7 +85,7 @@ func (b *book) join(ctx context.Context, key string, pages []leaf) error {
 	if raw == nil {
 		return nil
 	}
-	if _, err := b.bucket.swap(ctx, key, raw, revision); err != nil {
+	if _, err := b.bucket.swap(ctx, key, encodeCounted(raw, counts), revision); err != nil {
 		return err
 	}
 	for _, l := range rest {

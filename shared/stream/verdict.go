@@ -26,7 +26,9 @@ type tally struct {
 
 	mu      sync.Mutex
 	given   sequence.Set
-	changed map[uint64]struct{} // pages of given that the book does not have yet
+	changed map[uint64]struct{}          // pages of given that the book does not have yet
+	counts  map[uint64]map[uint64]string // by page and sequence: what became of the events
+	counted int                          // messages in counts
 }
 
 // isRequired reports whether nothing of a stream may go before the consumer has finished it.
@@ -50,18 +52,47 @@ func (c *Conn) openTally(ctx context.Context, stream, consumer string) (*tally, 
 	if err != nil { // a damaged book must not keep the workers from starting; the janitor mends it
 		c.log.WarnContext(ctx, "counting finished messages cannot begin; it is tried again", "stream", stream, "error", err)
 	}
-	return &tally{conn: c, stream: stream, consumer: consumer, instance: newID(), book: book, changed: map[uint64]struct{}{}}, nil
+	return &tally{conn: c, stream: stream, consumer: consumer, instance: newID(), book: book, changed: map[uint64]struct{}{}, counts: map[uint64]map[uint64]string{}}, nil
 }
 
-// add counts one message.
-func (t *tally) add(seq uint64) {
+// add counts one message, and keeps what became of its events until that is added up.
+func (t *tally) add(seq uint64, counts string) {
 	if t == nil {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	page := sequence.Page(seq)
 	t.given.Add(seq)
-	t.changed[sequence.Page(seq)] = struct{}{}
+	t.changed[page] = struct{}{}
+	if counts == "" || t.counted >= maxCounted {
+		return
+	}
+	if t.counts[page] == nil {
+		t.counts[page] = map[uint64]string{}
+	}
+	if _, known := t.counts[page][seq]; !known { // the first one holds, as it does among instances
+		t.counts[page][seq] = counts
+		t.counted++
+	}
+}
+
+// forget drops the counts up to covered; mu is held.
+func (t *tally) forget(covered uint64) {
+	for page, lines := range t.counts {
+		if page > sequence.Page(covered) {
+			continue
+		}
+		for seq := range lines {
+			if seq <= covered {
+				delete(lines, seq)
+				t.counted--
+			}
+		}
+		if len(lines) == 0 {
+			delete(t.counts, page)
+		}
+	}
 }
 
 // run writes until ctx ends.
@@ -129,10 +160,11 @@ func (t *tally) takeChanged(covered uint64) map[uint64][]byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.given.Cut(covered)
+	t.forget(covered)
 	pages := make(map[uint64][]byte, len(t.changed))
 	for page := range t.changed {
 		if raw := t.given.Encode(page); raw != nil {
-			pages[page] = raw
+			pages[page] = encodeCounted(raw, t.counts[page])
 		}
 	}
 	clear(t.changed)
@@ -164,6 +196,8 @@ func (t *tally) begin(ctx context.Context) error {
 	if book.epoch != t.book.epoch {
 		t.given = sequence.Set{}
 		clear(t.changed)
+		clear(t.counts)
+		t.counted = 0
 	}
 	for _, page := range t.given.Pages() {
 		t.changed[page] = struct{}{}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sluicelog/sluice/shared/telemetry"
@@ -85,4 +86,28 @@ func TestALogStormBecomesOneLineWithACount(t *testing.T) {
 	if len(lines) != 2 || !strings.Contains(lines[1], "held_back=") {
 		t.Fatalf("got %q", lines)
 	}
+}
+
+func TestAStormIsALineAPeriodAndOneWhenItIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		th := telemetry.NewThrottle(slog.New(slog.NewTextHandler(&out, nil)), 10*time.Second)
+		for range 600 { // ten minutes
+			th.Log(t.Context(), slog.LevelWarn, "away", "it is away")
+			time.Sleep(time.Second) //nolint:forbidigo // of the bubble's own clock
+		}
+		th.Log(t.Context(), slog.LevelWarn, "other", "happened once")
+		time.Sleep(5 * time.Minute) //nolint:forbidigo // of the bubble's own clock
+		synctest.Wait()
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		if len(lines) != 62 {
+			t.Fatalf("%d lines:\n%s", len(lines), out.String())
+		}
+		if !strings.Contains(lines[1], "held_back=9 times=11 since=") {
+			t.Errorf("the second line: %s", lines[1])
+		}
+		if last := lines[61]; !strings.Contains(last, "has not happened again") || !strings.Contains(last, "times=600") || !strings.Contains(last, "it is away") {
+			t.Errorf("the last line: %s", last)
+		}
+	})
 }

@@ -42,13 +42,14 @@ func Roles() []Role {
 			Subscribe: inboxes("receiver"),
 		},
 		{
-			Name: Enricher, About: "reads deliveries, publishes documents and dead letters, makes room in DELIVERIES",
+			Name: Enricher, About: "reads deliveries, publishes documents and dead letters, makes room in DELIVERIES, watches the endpoints",
 			Publish: slices.Concat(
 				[]string{"$JS.API.INFO", stream.SubjectDocuments("*"), stream.SubjectDeadLetters + "enricher.>"},
 				follow(stream.BucketEndpoints),
 				namespaces(),
 				consume(stream.Deliveries, stream.Enricher),
 				tend(stream.Deliveries),
+				watch(),
 			),
 			Subscribe: inboxes("enricher"),
 		},
@@ -114,6 +115,19 @@ func consume(name, consumer string) []string {
 		"$JS.API.CONSUMER.MSG.NEXT." + name + "." + consumer,
 		"$JS.ACK." + name + "." + consumer + ".>",
 	}
+}
+
+// watch is what looking after endpoints, dead letters and the ledger takes: it reads what the receivers saw and both
+// streams' accounts, and writes the usual traffic of the endpoints and whose turn it is.
+func watch() []string {
+	const verdicts = stream.BucketVerdicts
+	return slices.Concat(
+		[]string{"$JS.API.STREAM.INFO." + stream.DeadLetters, "$JS.API.STREAM.INFO." + stream.Documents},
+		follow(stream.BucketStatus),
+		[]string{"$KV." + stream.BucketStatus + ".*.traffic.usual"},
+		write(verdicts, "turn.watch")[1:],
+		[]string{"$JS.API.DIRECT.GET.KV_" + verdicts + ".$KV." + verdicts + "." + stream.Documents + ".*.account"},
+	)
 }
 
 // tend is what the janitor of a stream takes: it looks at messages, counts verdicts, notes losses and purges.

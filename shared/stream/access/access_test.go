@@ -221,6 +221,26 @@ func (s *site) await(what string, condition func() bool) {
 	}
 }
 
+// watches does what looking after endpoints, dead letters and the ledger takes.
+func (s *site) watches(conn *stream.Conn) {
+	ctx := s.t.Context()
+	turn, err := conn.Turn(ctx, "watch")
+	must(s.t, "claiming the watch", err)
+	_, err = turn.Take(ctx, time.Now())
+	must(s.t, "taking the turn", err)
+	board, err := endpoint.OpenBoard(ctx, conn)
+	must(s.t, "opening the board", err)
+	s.fill(stream.BucketStatus, "shop.receiver-")
+	_, err = board.ReadAll(ctx)
+	must(s.t, "reading what the receivers saw", err)
+	must(s.t, "writing the usual traffic", board.WriteUsual(ctx, "shop", &endpoint.Usual{}))
+	_, err = deadletter.Open(conn).Heap(ctx)
+	must(s.t, "looking at the dead letters", err)
+	_, err = conn.Ledger(ctx)
+	must(s.t, "reading the ledger", err)
+	turn.Release(ctx)
+}
+
 // asEnricher does what the enricher does.
 func (s *site) asEnricher() {
 	conn := s.connect(access.Enricher, "enricher")
@@ -230,6 +250,7 @@ func (s *site) asEnricher() {
 	must(s.t, "setting aside", err)
 	s.readNamespace(conn)
 	s.asWorker(conn, stream.Deliveries, stream.Enricher)
+	s.watches(conn)
 }
 
 // asIndexer does what the indexer does.

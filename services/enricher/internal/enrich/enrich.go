@@ -91,6 +91,7 @@ type work struct {
 	body    []byte // of the delivery in hand, decompressed
 	key     string // of the letters of the delivery in hand
 	counts  counts
+	became  map[stream.Count]uint64 // events by endpoint and what they became; Events is 0
 }
 
 // counts is what became of the elements of one message.
@@ -100,7 +101,7 @@ type counts struct{ mapped, dead, expired, unknown int }
 // until that is on disk. It returns an error when ctx ended, and delivery.ErrNewer for a message of a later version: nothing
 // is lost then, and the same message may be handled again, the latter by a later build.
 func (e *Enricher) Handle(ctx context.Context, m *stream.Message) error {
-	w := &work{Enricher: e, message: m, begin: time.Now(), now: e.p.Now()}
+	w := &work{Enricher: e, message: m, begin: time.Now(), now: e.p.Now(), became: map[stream.Count]uint64{}}
 	deliveries, err := delivery.Decode(m.Header, m.Data)
 	if errors.Is(err, delivery.ErrNewer) {
 		e.p.Metrics.newer.Inc()
@@ -117,8 +118,24 @@ func (e *Enricher) Handle(ctx context.Context, m *stream.Message) error {
 	if err != nil {
 		return err
 	}
+	w.account()
 	w.report(ctx, deliveries)
 	return nil
+}
+
+// account says what became of the events, so that it is stored with the verdict.
+func (w *work) account() {
+	counts := make([]stream.Count, 0, len(w.became))
+	for c, n := range w.became {
+		c.Events = n
+		counts = append(counts, c)
+	}
+	w.message.Count(stream.Part{}, counts)
+}
+
+// count notes what became of an event of an endpoint, empty where it is not known.
+func (w *work) count(endpoint, became string) {
+	w.became[stream.Count{Endpoint: endpoint, Became: became}]++
 }
 
 // all handles the deliveries of a message, one after another.
@@ -231,6 +248,7 @@ func (w *work) document(d *delivery.Delivery, el auth0.Element) error {
 	at := indexTime(&w.event)
 	if ns.Retention > 0 && !at.IsZero() && at.Before(w.arrived().Add(-ns.Retention)) {
 		w.counts.expired++
+		w.count(d.Endpoint, stream.BecameExpired)
 		return nil
 	}
 	tenant := w.event.Tenant()
@@ -238,10 +256,12 @@ func (w *work) document(d *delivery.Delivery, el auth0.Element) error {
 		tenant = d.Endpoint
 	}
 	index := period.Index(d.Namespace, ns.Calendar.Name(at))
+	w.builder.Of(d.Endpoint)
 	if !w.builder.Add(d.Namespace, index, auth0.DocumentID(tenant, w.event.LogID), line) {
 		return errTooLarge
 	}
 	w.counts.mapped++
+	w.count(d.Endpoint, stream.BecameDocument)
 	w.p.Metrics.seen(d.Endpoint, at)
 	if !known {
 		w.counts.unknown++

@@ -10,6 +10,7 @@ import (
 	"hash"
 	"hash/fnv"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluicelog/sluice/shared/stream"
@@ -21,6 +22,8 @@ const (
 	HeaderCount    = "Sluice-Count"       // documents in the message
 	HeaderOrigin   = "Sluice-Origin"      // stream and sequence of the delivery
 	HeaderReceived = "Sluice-Received-At" // of the oldest delivery in it
+	HeaderPart     = "Sluice-Part"        // what it was made from: stream.Part
+	HeaderOwners   = "Sluice-Endpoints"   // whose documents it holds, in their order: endpoint=count, separated by commas
 )
 
 // Schema is the version of the messages.
@@ -43,6 +46,7 @@ type Builder struct {
 	done   []stream.Outgoing
 	cut    int // parts so far
 	size   int // bytes added since Finish
+	owner  string
 }
 
 // part is the open part of a namespace.
@@ -50,7 +54,37 @@ type part struct {
 	ndjson []byte
 	count  int
 	names  hash.Hash64 // of the index and id of every document
+	owners []run
 }
+
+// run is some documents in a row of one endpoint.
+type run struct {
+	endpoint string
+	count    int
+}
+
+// own counts a document of an endpoint.
+func (p *part) own(endpoint string) {
+	if n := len(p.owners); n == 0 || p.owners[n-1].endpoint != endpoint {
+		p.owners = append(p.owners, run{endpoint: endpoint})
+	}
+	p.owners[len(p.owners)-1].count++
+}
+
+// owned writes whose documents a part holds.
+func (p *part) owned() string {
+	var out strings.Builder
+	for i, r := range p.owners {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		fmt.Fprintf(&out, "%s=%d", r.endpoint, r.count)
+	}
+	return out.String()
+}
+
+// Of says whose documents are added from now on.
+func (b *Builder) Of(endpoint string) { b.owner = endpoint }
 
 // New returns a builder for the documents of source. Parts are cut at limit bytes; a document that alone is larger gets
 // a part of its own, as long as that stays within room.
@@ -84,6 +118,7 @@ func (b *Builder) Add(namespace, index, id string, document []byte) (ok bool) {
 	_, _ = p.names.Write(p.ndjson[head:]) // a hash takes every byte
 	p.ndjson = append(append(p.ndjson, document...), '\n')
 	p.count++
+	p.own(b.owner)
 	return true
 }
 
@@ -97,7 +132,8 @@ func (b *Builder) close(namespace string, p *part) {
 		ID: fmt.Sprintf("%d-%d-%d-%016x", b.source.Created.UnixNano(), b.source.Sequence, b.cut, p.names.Sum64()),
 		Header: stream.Header{
 			HeaderSchema: Schema, HeaderCount: strconv.Itoa(p.count), HeaderOrigin: fmt.Sprintf("%s:%d", stream.Deliveries, b.source.Sequence),
-			HeaderReceived: b.source.Received.UTC().Format(time.RFC3339Nano),
+			HeaderReceived: b.source.Received.UTC().Format(time.RFC3339Nano), HeaderOwners: p.owned(),
+			HeaderPart: stream.NewPart(b.source.Created, b.source.Sequence, b.cut).String(),
 		},
 	})
 	b.cut++

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/period"
 	"github.com/sluicelog/sluice/shared/stream"
 )
@@ -22,13 +23,47 @@ type document struct {
 	id      string
 	message *pending
 	tries   int
-	blocked bool // it waits for a reason of its own or of its index: others could be written
+	blocked bool   // it waits for a reason of its own or of its index: others could be written
+	owner   string // its endpoint, empty where the message does not say
+	unsure  bool   // it was sent, and no answer came: it may be there
 }
 
 // pending is a message with documents that have no final verdict yet.
 type pending struct {
 	message *stream.Message
 	left    int
+	became  map[stream.Count]uint64 // documents by endpoint and what they became; Events is 0
+}
+
+// became is what a verdict makes of a document. One that was there already, and that its message may have written before a
+// crash or a lost answer, is taken for its own.
+func (d *document) became(v verdict) string {
+	switch {
+	case v == dead:
+		return stream.BecameDead
+	case v == duplicate && !d.unsure && !d.message.message.Again():
+		return stream.BecameDuplicate
+	}
+	return stream.BecameIndexed
+}
+
+// count notes what became of a document.
+func (p *pending) count(d *document, became string) {
+	if p.became == nil {
+		p.became = map[stream.Count]uint64{}
+	}
+	p.became[stream.Count{Endpoint: d.owner, Became: became}]++
+}
+
+// done gives the message its verdict, together with what became of its documents.
+func (p *pending) done() {
+	counts := make([]stream.Count, 0, len(p.became))
+	for c, n := range p.became {
+		c.Events = n
+		counts = append(counts, c)
+	}
+	p.message.Count(stream.ParsePart(p.message.Header[partHeader]), counts)
+	p.message.Done()
 }
 
 // The only form of an action line: the enricher writes it. Anything else could spoil a whole request, or reach an index
@@ -51,6 +86,8 @@ const (
 	schemaHeader = "Sluice-Schema"
 	countHeader  = "Sluice-Count"
 	schema       = 1
+	partHeader   = "Sluice-Part"      // what the message was made from
+	ownersHeader = "Sluice-Endpoints" // whose documents it holds, in their order: endpoint=count, separated by commas
 )
 
 // parse takes a message apart.
@@ -68,7 +105,29 @@ func parse(m *stream.Message) ([]*document, error) {
 	if want := m.Header[countHeader]; want != strconv.Itoa(len(docs)) || len(docs) == 0 {
 		return nil, fmt.Errorf("%w: it says it has %.64q documents and has %d", errMessage, want, len(docs))
 	}
+	own(docs, m.Header[ownersHeader])
 	return docs, nil
+}
+
+// own says of each document whose it is; of none where the header does not fit the documents.
+func own(docs []*document, header string) {
+	owners := make([]string, 0, len(docs))
+	for run := range strings.SplitSeq(header, ",") {
+		owner, number, _ := strings.Cut(run, "=")
+		count, err := strconv.Atoi(number)
+		if err != nil || count < 1 || count > len(docs)-len(owners) || endpoint.CheckID(owner) != nil {
+			return
+		}
+		for range count {
+			owners = append(owners, owner)
+		}
+	}
+	if len(owners) != len(docs) {
+		return
+	}
+	for i, d := range docs {
+		d.owner = owners[i]
+	}
 }
 
 // split cuts a message into its documents.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+
+	"github.com/sluicelog/sluice/shared/stream"
 )
 
 // ErrExpired says that an index may not be made any more, because everything in it would be from before the retention of
@@ -15,7 +17,7 @@ func (w *Writer) expire(ctx context.Context, docs []*document) {
 	perIndex := map[string]int{}
 	for _, d := range docs {
 		perIndex[d.index]++
-		w.finish(d)
+		w.finish(d, stream.BecameExpired)
 	}
 	w.p.Metrics.settled(tally{expired: len(docs)})
 	for index, count := range perIndex {

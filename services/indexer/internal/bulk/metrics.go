@@ -69,6 +69,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	for _, v := range []string{"indexed", "duplicate", "dead", "expired", "waiting"} {
 		m.documents.WithLabelValues(v)
 	}
+	for _, why := range reasons() {
+		m.retries.WithLabelValues(why)
+	}
+	for _, result := range []string{"ok", "failed"} {
+		m.bulks.WithLabelValues(result)
+	}
 	reg.MustRegister(m.documents, m.dead, m.retries, m.bulks, m.duration, m.size, m.delay)
 	return m
 }

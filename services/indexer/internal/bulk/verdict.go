@@ -57,6 +57,11 @@ func indexFault(status int) bool {
 // reasonNewer is why a message waits that a later version wrote.
 const reasonNewer = "newer_version"
 
+// reasons lists why something waits, for metrics that begin at zero.
+func reasons() []string {
+	return []string{"no_answer", "rejected", "unauthorized", "forbidden", "index_missing", "request_too_large", "server_error", "bad_request", reasonNewer}
+}
+
 // reason is the closed list of why a bulk, or a document in it, has to wait: a metric label.
 func reason(status int) string {
 	switch {

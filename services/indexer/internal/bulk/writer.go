@@ -141,6 +141,9 @@ func (w *Writer) refused(ctx context.Context, docs []*document, err error) []*do
 		return slices.Concat(left, w.round(ctx, docs[half:]))
 	}
 	mark(docs, status == http.StatusRequestEntityTooLarge)
+	for _, d := range docs {
+		d.unsure = d.unsure || status == 0 || status >= http.StatusInternalServerError
+	}
 	w.waits(ctx, status, len(docs), err)
 	return docs
 }
@@ -222,7 +225,7 @@ func (w *Writer) settle(ctx context.Context, docs []*document, items []elastic.I
 			}
 			continue
 		}
-		w.finish(d)
+		w.finish(d, d.became(v))
 	}
 	w.p.Metrics.settled(tally)
 	if len(left) > 0 {
@@ -233,11 +236,12 @@ func (w *Writer) settle(ctx context.Context, docs []*document, items []elastic.I
 }
 
 // finish counts a document off and acknowledges its message after the last one.
-func (w *Writer) finish(d *document) {
+func (w *Writer) finish(d *document, became string) {
+	d.message.count(d, became)
 	d.message.left--
 	if d.message.left == 0 {
 		w.p.Metrics.lag(d.message.message)
-		d.message.message.Done()
+		d.message.done()
 	}
 }
 
@@ -297,6 +301,7 @@ func (w *Writer) poison(ctx context.Context, m *stream.Message, err error) {
 			return
 		}
 		if rest = rest[len(l.Body):]; len(rest) == 0 {
+			m.Count(stream.Part{}, nil) // no event of ours is known to be in it
 			m.Done()
 			return
 		}

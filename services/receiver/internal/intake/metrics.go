@@ -35,6 +35,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	for _, a := range Answers() {
 		m.requests.WithLabelValues(a.Name)
 	}
+	for _, result := range []string{"ok", "failed"} {
+		m.published.WithLabelValues(result)
+	}
 	reg.MustRegister(m.requests, m.bytes, m.accepted, m.last, m.inflight, m.duration, m.published, m.commits, m.shared)
 	return m
 }

@@ -19,5 +19,5 @@ func (a *App) commands() []*cobra.Command {
 	}
 	all := in(groupRun, a.upCommand(), a.runCommand(), a.setupCommand(), a.natsUsersCommand())
 	all = append(all, in(groupConnect, a.endpointCommand(), a.namespaceCommand(), a.simulateCommand(), a.sendCommand())...)
-	return append(all, in(groupTend, a.searchCommand(), a.tailCommand(), a.explainCommand(), a.deliveryCommand(), a.ledgerCommand(), a.deadletterCommand(), a.doctorCommand(), a.codesCommand())...)
+	return append(all, in(groupTend, a.statusCommand(), a.searchCommand(), a.tailCommand(), a.explainCommand(), a.deliveryCommand(), a.ledgerCommand(), a.deadletterCommand(), a.doctorCommand(), a.codesCommand())...)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,14 +19,14 @@ type listed struct {
 	Created        time.Time `json:"created"`
 	Revoked        bool      `json:"revoked"`
 	TokensLive     int       `json:"tokens_live"`
-	LastDelivery   time.Time `json:"last_delivery,omitzero"`
 	LastDeliveryID string    `json:"last_delivery_id,omitempty"`
+	wellbeing
 }
 
 func (a *App) endpointListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "List the endpoints with their last delivery",
+		Short: "List the endpoints, how they do, and their last delivery",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return a.listEndpoints(cmd.Context()) },
 	}
@@ -44,18 +43,22 @@ func (a *App) listEndpoints(ctx context.Context) error {
 		return err
 	}
 	now := time.Now()
+	sights, err := session.Board.ReadAll(ctx)
+	if err != nil {
+		return err
+	}
 	rows := make([]listed, 0, len(all))
 	for _, e := range all {
-		status, err := session.Board.Read(ctx, e.ID)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, listed{
-			ID: e.ID, Name: e.Name, Namespace: e.Namespace, Created: e.Created, Revoked: e.Revoked, TokensLive: liveTokens(e, now),
-			LastDelivery: status.LastDelivery, LastDeliveryID: status.LastDeliveryID,
-		})
+		rows = append(rows, listing(e, sights[e.ID], now))
 	}
 	return a.print(rows, func(w io.Writer) { writeEndpoints(w, rows, now) })
+}
+
+func listing(e *endpoint.Endpoint, s endpoint.Sight, now time.Time) listed {
+	return listed{
+		ID: e.ID, Name: e.Name, Namespace: e.Namespace, Created: e.Created, Revoked: e.Revoked, TokensLive: liveTokens(e, now),
+		LastDeliveryID: s.Status.LastDeliveryID, wellbeing: wellbeingOf(e, s, now),
+	}
 }
 
 func liveTokens(e *endpoint.Endpoint, now time.Time) int {
@@ -73,13 +76,9 @@ func writeEndpoints(w io.Writer, rows []listed, now time.Time) {
 		fmt.Fprintln(w, "There is no endpoint yet: `sluice endpoint create` makes one.")
 		return
 	}
-	fmt.Fprintln(w, "NAME\tID\tNAMESPACE\tTOKENS LIVE\tLAST DELIVERY\tAGE")
+	fmt.Fprintln(w, "NAME\tID\tNAMESPACE\tTOKENS LIVE\tSTATE\tLAST DELIVERY\tAGE\tUSUALLY EVERY")
 	for _, r := range rows {
-		tokens := strconv.Itoa(r.TokensLive)
-		if r.Revoked {
-			tokens = "revoked"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.ID, r.Namespace, tokens, moment(r.LastDelivery), age(r.LastDelivery, now))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", r.Name, r.ID, r.Namespace, r.TokensLive, r.since(now), moment(r.LastDelivery), age(r.LastDelivery, now), r.usually())
 	}
 }
 

@@ -29,8 +29,8 @@ type shownEndpoint struct {
 	Created   time.Time `json:"created"`
 	Revoked   bool      `json:"revoked"`
 	address
-	Tokens         []shownToken       `json:"tokens"`
-	LastDelivery   time.Time          `json:"last_delivery,omitzero"`
+	Tokens []shownToken `json:"tokens"`
+	wellbeing
 	LastDeliveryID string             `json:"last_delivery_id,omitempty"`
 	Deliveries     uint64             `json:"deliveries"`
 	Refusals       []endpoint.Refusal `json:"refusals"`
@@ -40,7 +40,7 @@ func (a *App) endpointShowCommand() *cobra.Command {
 	var publicURL string
 	cmd := &cobra.Command{
 		Use:               "show ID",
-		Short:             "Show an endpoint: Payload URL, tokens and when each was used, last refusals",
+		Short:             "Show an endpoint: how it does, Payload URL, tokens and when each was used, last refusals",
 		Args:              one(anEndpoint),
 		ValidArgsFunction: a.completeEndpoints,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -61,16 +61,17 @@ func (a *App) showEndpoint(ctx context.Context, id, publicURL string) error {
 	if err != nil {
 		return err
 	}
-	status, err := session.Board.Read(ctx, id)
+	sight, err := session.Board.Look(ctx, id)
 	if err != nil {
 		return err
 	}
+	status, now := sight.Status, time.Now()
 	out := shownEndpoint{
 		ID: e.ID, Name: e.Name, Namespace: e.Namespace, Created: e.Created, Revoked: e.Revoked, address: at,
-		Tokens: shownTokens(e, status, time.Now()), LastDelivery: status.LastDelivery,
+		Tokens: shownTokens(e, status, now), wellbeing: wellbeingOf(e, sight, now),
 		LastDeliveryID: status.LastDeliveryID, Deliveries: status.Deliveries, Refusals: status.Refusals,
 	}
-	return a.print(out, func(w io.Writer) { writeEndpoint(w, &out, time.Now()) })
+	return a.print(out, func(w io.Writer) { writeEndpoint(w, &out, now) })
 }
 
 func shownTokens(e *endpoint.Endpoint, status endpoint.Status, now time.Time) []shownToken {
@@ -87,6 +88,7 @@ func shownTokens(e *endpoint.Endpoint, status endpoint.Status, now time.Time) []
 func writeEndpoint(w io.Writer, e *shownEndpoint, now time.Time) {
 	fmt.Fprintf(w, "Name\t%s\nID\t%s\nNamespace\t%s\nCreated\t%s\nPayload URL\t%s\n", e.Name, e.ID, e.Namespace, moment(e.Created), e.URL)
 	fmt.Fprintf(w, "Last delivery\t%s\n", lastDelivery(e, now))
+	writeWellbeing(w, &e.wellbeing, now)
 	if e.Hint != "" {
 		fmt.Fprintln(w)
 		paragraph(w, e.Hint)

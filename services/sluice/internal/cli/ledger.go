@@ -25,7 +25,8 @@ does, and looks for each of its events. Per endpoint
   received = searchable + duplicate + dead + expired + waiting + missing
 
 where duplicate is an event that another delivery brought, expired one from before the namespace's retention, and waiting
-one on its way. Missing is an event that the enricher and the indexer have finished and that is nowhere: there should
+one on its way. Below that it shows what the services counted since they began, of deliveries that have left the stream,
+too. Missing is an event that the enricher and the indexer have finished and that is nowhere: there should
 never be one, as there should be none in two indices (doubled). Then the exit code is 1; it is 2 for an error.`,
 		Example: "  sluice ledger\n  sluice ledger --since 1h --json",
 		Args:    cobra.NoArgs,
@@ -88,6 +89,8 @@ type ledger struct {
 	Total     account    `json:"total"`
 	Wrong     []wrong    `json:"wrong"`
 	More      int        `json:"not_named,omitempty"`
+	// Counted is what the services counted themselves, also of deliveries that are no longer on the stream.
+	Counted stream.Ledger `json:"counted"`
 }
 
 func (a *App) ledger(ctx context.Context, since time.Duration) (*ledger, error) {
@@ -102,7 +105,12 @@ func (a *App) ledger(ctx context.Context, since time.Duration) (*ledger, error) 
 	if err != nil {
 		return nil, err
 	}
+	books, err := s.Conn.Ledger(dial)
+	if err != nil {
+		return nil, err
+	}
 	b := newBookkeeper(s, a.newProgress(-1, "reading deliveries", false))
+	b.result.Counted = books
 	defer b.progress.done()
 	if state.Last == 0 {
 		return b.close(ctx)
@@ -124,6 +132,27 @@ func (a *App) ledger(ctx context.Context, since time.Duration) (*ledger, error) 
 
 // write prints the ledger for people.
 func (l *ledger) write(w io.Writer) {
+	l.writeCompared(w)
+	writeCounted(w, &l.Counted)
+}
+
+// writeCounted prints what the services counted.
+func writeCounted(w io.Writer, l *stream.Ledger) {
+	if len(l.Entries) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nCOUNTED\tRECEIVED\tINDEXED\tDUPLICATE\tDEAD\tEXPIRED\tIN FLIGHT\n")
+	for i := range l.Entries {
+		e := &l.Entries[i]
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", dash(e.Endpoint), e.Received, e.Indexed, e.Duplicate, e.Dead, e.Expired, max(e.InFlight, 0))
+	}
+	if l.Uncounted > 0 {
+		paragraph(w, counted(l.Uncounted, "message")+" more were finished without a count of what they held.")
+	}
+}
+
+// writeCompared prints what the comparison found.
+func (l *ledger) writeCompared(w io.Writer) {
 	if l.Total.Received == 0 {
 		fmt.Fprintln(w, "no delivery is on the stream")
 		return

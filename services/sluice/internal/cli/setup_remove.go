@@ -112,7 +112,7 @@ func (r *removing) look(ctx context.Context) error {
 
 // lookAtRegistry adds the namespaces of the registry. Another Sluice may use the same Elasticsearch with others.
 func (r *removing) lookAtRegistry(ctx context.Context) error {
-	mine := slices.ContainsFunc(r.stock.Parts, func(p stream.Part) bool { return p.Name == stream.BucketEndpoints && p.Ours })
+	mine := slices.ContainsFunc(r.stock.Parts, func(p stream.Piece) bool { return p.Name == stream.BucketEndpoints && p.Ours })
 	if !mine {
 		return nil
 	}

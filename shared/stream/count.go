@@ -1,0 +1,174 @@
+package stream
+
+import (
+	"bytes"
+	"compress/flate"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What an event, or the document that it became, can have become.
+const (
+	BecameDocument  = "document"  // the enricher's: it was stored for the indexer
+	BecameExpired   = "expired"   // either's: older than its namespace's retention
+	BecameDead      = "dead"      // either's: set aside
+	BecameIndexed   = "indexed"   // the indexer's
+	BecameDuplicate = "duplicate" // the indexer's: it was there already
+	becameRepeated  = "repeated"  // the janitor's: of a part that was stored twice, and counted the first time
+)
+
+// Count is how many events of an endpoint became something. Endpoint is empty where nobody knows it.
+type Count struct {
+	Endpoint string
+	Became   string
+	Events   uint64
+}
+
+// Part names a message of documents by what it was made from, so that one that was stored twice is counted once.
+type Part struct {
+	Epoch    string // of the stream of deliveries
+	Sequence uint64 // in it
+	Number   int    // of the part, from 0
+}
+
+// NewPart names a part of a message of a stream that was made at created.
+func NewPart(created time.Time, seq uint64, number int) Part {
+	return Part{Epoch: epoch(created), Sequence: seq, Number: number}
+}
+
+// String is the part's name in a header.
+func (p Part) String() string {
+	if p.Epoch == "" {
+		return "-"
+	}
+	return fmt.Sprintf("%s.%d.%d", p.Epoch, p.Sequence, p.Number)
+}
+
+// ParsePart reads what String wrote; the zero Part where it is anything else.
+func ParsePart(text string) Part {
+	parts := strings.Split(text, ".")
+	if len(parts) != 3 {
+		return Part{}
+	}
+	seq, err := strconv.ParseUint(parts[1], 10, 64)
+	number, err2 := strconv.Atoi(parts[2])
+	if err != nil || err2 != nil || number < 0 || parts[0] == "" || len(parts[0]) > 20 {
+		return Part{}
+	}
+	return Part{Epoch: parts[0], Sequence: seq, Number: number}
+}
+
+// Count says what became of the events in a message. It is written down together with the message's final verdict, so it
+// must be called before Done; the last call holds.
+func (m *Message) Count(part Part, counts []Count) { m.counts = countLine(part, counts) }
+
+// Again reports whether the message may have been worked on before.
+func (m *Message) Again() bool { return m.Delivered > 1 || m.raw == nil }
+
+// countLine writes counts as text: the part, then for each count endpoint:became=events.
+func countLine(part Part, counts []Count) string {
+	var out strings.Builder
+	out.WriteString(part.String())
+	for _, c := range counts {
+		if c.Events > 0 {
+			fmt.Fprintf(&out, " %s:%s=%d", c.Endpoint, c.Became, c.Events)
+		}
+	}
+	return out.String()
+}
+
+// parseCountLine reads what countLine wrote.
+func parseCountLine(line string) (part Part, counts []Count, err error) {
+	words := strings.Fields(line)
+	if len(words) == 0 {
+		return part, nil, fmt.Errorf("counts %q name no part", line)
+	}
+	part = ParsePart(words[0])
+	for _, word := range words[1:] {
+		name, number, ok := strings.Cut(word, "=")
+		colon := strings.LastIndexByte(name, ':')
+		events, err := strconv.ParseUint(number, 10, 64)
+		if !ok || colon < 0 || err != nil {
+			return part, nil, fmt.Errorf("%q is no count", word)
+		}
+		counts = append(counts, Count{Endpoint: name[:colon], Became: name[colon+1:], Events: events})
+	}
+	return part, counts, nil
+}
+
+// maxCounted bounds how many messages an instance keeps counts of until the janitor has added them up, maxCountBytes what
+// is written of them in a page of sequences. What is beyond either is finished without being counted, and said so.
+const (
+	maxCounted    = 100_000
+	maxCountBytes = 512 << 10
+)
+
+// asCounted marks a page of sequences that comes with counts: its length, itself, and the counts, compressed.
+const asCounted = 'c'
+
+// encodeCounted joins a page with the counts of its messages.
+func encodeCounted(page []byte, lines map[uint64]string) []byte {
+	if len(lines) == 0 {
+		return page
+	}
+	var packed bytes.Buffer
+	squeeze, _ := flate.NewWriter(&packed, flate.BestSpeed) // the level is one
+	for _, seq := range sortedKeys(lines) {
+		_, _ = fmt.Fprintf(squeeze, "%d %s\n", seq, lines[seq]) // to memory
+	}
+	_ = squeeze.Close()
+	if packed.Len() > maxCountBytes {
+		return page
+	}
+	out := append([]byte{asCounted}, strconv.Itoa(len(page))...)
+	out = append(append(out, '\n'), page...)
+	return append(out, packed.Bytes()...)
+}
+
+// splitCounted undoes encodeCounted; counts stay compressed, nil where there are none.
+func splitCounted(raw []byte) (page, packed []byte) {
+	if len(raw) == 0 || raw[0] != asCounted {
+		return raw, nil
+	}
+	head, rest, ok := bytes.Cut(raw[1:], []byte{'\n'})
+	length, err := strconv.Atoi(string(head))
+	if !ok || err != nil || length < 0 || length > len(rest) {
+		return nil, nil // no page: it cannot be read
+	}
+	return rest[:length], rest[length:]
+}
+
+// maxCountText bounds what one page's counts become when unpacked.
+const maxCountText = 64 << 20
+
+// eachCounted yields the counts of the messages behind after, up to last.
+func eachCounted(packed []byte, after, last uint64, yield func(seq uint64, line string)) error {
+	text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), maxCountText))
+	if err != nil {
+		return fmt.Errorf("unpacking counts: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		number, counts, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		seq, err := strconv.ParseUint(number, 10, 64)
+		if err != nil {
+			return fmt.Errorf("counts begin with %q", number)
+		}
+		if seq > after && seq <= last {
+			yield(seq, counts)
+		}
+	}
+	return nil
+}
+
+func sortedKeys(lines map[uint64]string) []uint64 {
+	keys := make([]uint64, 0, len(lines))
+	for seq := range lines {
+		keys = append(keys, seq)
+	}
+	slices.Sort(keys)
+	return keys
+}
