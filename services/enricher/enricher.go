@@ -91,7 +91,7 @@ func Run(ctx context.Context, cfg Config, tel *telemetry.Telemetry) error {
 	return group.Run(ctx, cfg.Grace)
 }
 
-func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *stream.Conn) (*lifecycle.Group, error) {
+func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *stream.Conn) (*lifecycle.Group, error) { //nolint:funlen // wiring in a straight line
 	if have := conn.MaxPayload(); have < minMessage {
 		return nil, fmt.Errorf("the NATS server takes messages of %d bytes at most: set its max_payload to 8MB (at least %d)", have, minMessage)
 	}

@@ -90,7 +90,7 @@ func (m *moods) serve(t *testing.T, target string) string {
 }
 
 func forward(transport *http.Transport, req *http.Request, target string, body []byte) (*http.Response, error) {
-	out, err := http.NewRequest(req.Method, target+req.URL.RequestURI(), bytes.NewReader(body)) //nolint:noctx // it goes on when the indexer has given up
+	out, err := http.NewRequest(req.Method, target+req.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package deadletter_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -55,9 +56,7 @@ func FuzzStored(f *testing.F) {
 	f.Add("9999999999999999999999", 5, []byte("\x00"))
 	f.Fuzz(func(t *testing.T, value string, which int, body []byte) {
 		changed := stream.Header{}
-		for name, v := range header {
-			changed[name] = v
-		}
+		maps.Copy(changed, header)
 		changed[names[uint(which)%uint(len(names))]] = value
 		for _, h := range []stream.Header{nil, {}, changed} {
 			if l := deadletter.Read(stream.Stored{Header: h, Data: body, Sequence: 7}); string(l.Body) != string(body) || l.Sequence != 7 {

@@ -48,7 +48,7 @@ func TestAnotherVersionIsRefusedByName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for version, newer := range map[string]bool{"99": true, "2": true, "0": false, "-1": false, "1.5": false, "99999999999999999999": false, " 2": false} {
+	for version, newer := range map[string]bool{"99": true, "2": true, "0": false, "-1": false, "1.5": false, "99999999999999999999": false, "2 2": false} {
 		header[delivery.HeaderSchema] = version
 		if _, err := delivery.Decode(header, payload); !errors.Is(err, delivery.ErrSchema) || errors.Is(err, delivery.ErrNewer) != newer {
 			t.Errorf("version %q: got %v", version, err)

@@ -79,7 +79,6 @@ func (d *Directory) await(ctx context.Context, condition func() bool) error {
 	}
 }
 
-
 // Vouches reports whether an endpoint that this directory does not know does not exist. It does not vouch while the
 // registry cannot be followed, for one without a single endpoint (it is new, or was lost and not restored yet), nor for an
 // endpoint whose record cannot be read.

@@ -117,7 +117,7 @@ func gone(err error) error {
 
 // inFile looks into one file. A secret in a long binary file is found as well, but only that there is one.
 func inFile(path string) ([]Leak, error) {
-	f, err := os.Open(path) //nolint:gosec // the caller names the folder
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func inFile(path string) ([]Leak, error) {
 		}
 		return nil, nil
 	}
-	text, err := os.ReadFile(path) //nolint:gosec // the caller names the folder
+	text, err := os.ReadFile(path)
 	return In(path, text), err
 }
 

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/stream"
 	"github.com/sluicelog/sluice/shared/stream/embedded"
@@ -163,108 +161,15 @@ func TestAPublishWithAnIDOutlastsARestartOfTheServer(t *testing.T) {
 	}
 }
 
-// gate is a way between two servers that can be shut.
-type gate struct {
-	net.Listener
-
-	mu    sync.Mutex
-	shut  bool
-	conns []net.Conn
-}
-
-// newGate leads to target, which is asked for at each connection.
-func newGate(t *testing.T, target func() string) *gate {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &gate{Listener: l}
-	t.Cleanup(g.close)
-	go func() {
-		for {
-			near, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go g.carry(near, target())
-		}
-	}()
-	return g
-}
-
-func (g *gate) carry(near net.Conn, target string) {
-	defer func() { _ = near.Close() }()
-	far, err := net.Dial("tcp", target)
-	if err != nil {
-		return
-	}
-	defer func() { _ = far.Close() }()
-	g.mu.Lock()
-	if g.shut {
-		g.mu.Unlock()
-		return
-	}
-	g.conns = append(g.conns, near, far)
-	g.mu.Unlock()
-	go func() { _, _ = io.Copy(far, near); _ = far.Close() }()
-	_, _ = io.Copy(near, far)
-}
-
-func (g *gate) close() {
-	_ = g.Listener.Close()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.shut = true
-	for _, c := range g.conns {
-		_ = c.Close()
-	}
-}
-
-// islands are three servers in a cluster, of which the first reaches the others, and is reached, through gates only.
-func islands(t *testing.T) (servers []*server.Server, gates []*gate) {
-	t.Helper()
-	servers = make([]*server.Server, 3)
-	to := func(n int) func() string { return func() string { return servers[n].ClusterAddr().String() } }
-	in := newGate(t, to(0))
-	gates = []*gate{in, newGate(t, to(1)), newGate(t, to(2))}
-	start := func(n int, advertise string, routes ...string) {
-		opts := &server.Options{
-			ServerName: fmt.Sprintf("n%d", n), Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
-			SyncInterval: 2 * time.Minute, MaxPayload: embedded.MaxPayload, NoSigs: true, NoLog: true, JetStreamMaxStore: 16 << 30, JetStreamMaxMemory: 64 << 20,
-			Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: server.RANDOM_PORT, Advertise: advertise, PoolSize: -1},
-			Routes:  server.RoutesFromStr(strings.Join(routes, ",")),
-		}
-		s, err := server.NewServer(opts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		servers[n] = s
-		s.Start()
-		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-		if !s.ReadyForConnections(20 * time.Second) {
-			t.Fatalf("server %d does not start", n)
-		}
-	}
-	start(1, "")
-	start(2, "", "nats://"+servers[1].ClusterAddr().String())
-	start(0, in.Addr().String(), "nats://"+gates[1].Addr().String(), "nats://"+gates[2].Addr().String())
-	return servers, gates
-}
-
 // openAt opens a connection that knows all servers and is at a certain one.
-func openAt(t *testing.T, servers []*server.Server, at int) *stream.Conn {
+func openAt(t *testing.T, c *streamtest.Cluster, at int) *stream.Conn {
 	t.Helper()
-	var urls []string
-	for _, s := range servers {
-		urls = append(urls, s.ClientURL())
-	}
 	for range 50 {
-		conn, err := stream.Open(t.Context(), "test", stream.Config{NATSURL: config.URL(strings.Join(urls, ",")), SyncAlways: true}, quiet())
+		conn, err := stream.Open(t.Context(), "test", stream.Config{NATSURL: config.URL(strings.Join(c.URLs(), ",")), SyncAlways: true}, quiet())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if servers[at].NumClients() > 0 {
+		if c.Clients(at) > 0 {
 			t.Cleanup(conn.Close)
 			return conn
 		}
@@ -275,8 +180,8 @@ func openAt(t *testing.T, servers []*server.Server, at int) *stream.Conn {
 }
 
 func TestAConnectionLeavesAServerThatHasLostItsCluster(t *testing.T) {
-	servers, gates := islands(t)
-	conn := openAt(t, servers, 0)
+	cluster := streamtest.StartCluster(t)
+	conn := openAt(t, cluster, 0)
 	three := streamtest.Topology()
 	three.Replicas = 3
 	await(t, time.Minute, "a topology of three copies", func() error {
@@ -284,16 +189,14 @@ func TestAConnectionLeavesAServerThatHasLostItsCluster(t *testing.T) {
 		return err
 	})
 	publish(t, conn, 1)
-	for _, g := range gates {
-		g.close()
-	}
+	cluster.CutOffFirst()
 	await(t, 2*time.Minute, "publishing by way of another server", func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		_, err := conn.Publish(ctx, stream.Outgoing{Subject: stream.SubjectDeliveries, ID: "one", Data: []byte("x")})
 		return err
 	})
-	if n := servers[0].NumClients(); n != 0 {
+	if n := cluster.Clients(0); n != 0 {
 		t.Fatalf("%d clients are still at the server that was cut off", n)
 	}
 }

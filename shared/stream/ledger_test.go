@@ -81,7 +81,7 @@ func (y *yard) ledger() stream.Ledger {
 func TestTheLedgerIsExactWhoeverDiesWhen(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	dice := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test's dice
+	dice := rand.New(rand.NewPCG(seed, 0))
 	y := newYard(t, "shop")
 	state, err := y.conn.State(t.Context(), stream.Deliveries)
 	if err != nil {
@@ -126,7 +126,7 @@ func TestTheLedgerIsExactWhoeverDiesWhen(t *testing.T) {
 		"b": {Endpoint: "b", Received: 2 * messages, Expired: 2 * messages},
 	}
 	for _, got := range l.Entries {
-		stored := uint64(got.Repeated)
+		stored := got.Repeated
 		got.Repeated = 0
 		if got != want[got.Endpoint] {
 			t.Errorf("%+v, want %+v", got, want[got.Endpoint])

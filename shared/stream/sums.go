@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/sluicelog/sluice/shared/stream/sequence"
@@ -24,9 +25,7 @@ func (s *sums) clone() sums {
 	c := sums{Since: s.Since, Events: make(map[string]map[string]uint64, len(s.Events)), Uncounted: s.Uncounted, Seen: s.Seen}
 	for endpoint, all := range s.Events {
 		c.Events[endpoint] = make(map[string]uint64, len(all))
-		for became, n := range all {
-			c.Events[endpoint][became] = n
-		}
+		maps.Copy(c.Events[endpoint], all)
 	}
 	return c
 }

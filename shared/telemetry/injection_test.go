@@ -34,6 +34,7 @@ func logged(t *testing.T, format, text string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	//nolint:sloglint // foreign text as the message is the point
 	log.LogAttrs(t.Context(), slog.LevelWarn, text, slog.String("path", text), slog.Any("error", errors.New(text)), slog.String(text, "key"),
 		slog.Any("list", []string{text}), slog.Group("group", slog.String("agent", text)))
 	slog.NewLogLogger(log.Handler(), slog.LevelWarn).Print(text) // as the HTTP server writes

@@ -94,10 +94,10 @@ func TestAStormIsALineAPeriodAndOneWhenItIsOver(t *testing.T) {
 		th := telemetry.NewThrottle(slog.New(slog.NewTextHandler(&out, nil)), 10*time.Second)
 		for range 600 { // ten minutes
 			th.Log(t.Context(), slog.LevelWarn, "away", "it is away")
-			time.Sleep(time.Second) //nolint:forbidigo // of the bubble's own clock
+			time.Sleep(time.Second)
 		}
 		th.Log(t.Context(), slog.LevelWarn, "other", "happened once")
-		time.Sleep(5 * time.Minute) //nolint:forbidigo // of the bubble's own clock
+		time.Sleep(5 * time.Minute)
 		synctest.Wait()
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 		if len(lines) != 62 {

@@ -26,6 +26,7 @@ func TestMetrics(t *testing.T) {
 
 // ledgerAfterCrashes kills everything in the middle of its work, twice.
 func ledgerAfterCrashes(t *testing.T, i *harness.Instance) {
+	t.Helper()
 	const events = 1200
 	all := take(tenant(t), events)
 	for round := range 2 {
@@ -96,6 +97,7 @@ func ledgerOf(page, endpoint string) map[string]float64 {
 
 // namedByAlerts provokes what has to happen before a metric appears, and looks for each that the alert rules name.
 func namedByAlerts(t *testing.T, i *harness.Instance) {
+	t.Helper()
 	if code, answer, _ := i.Post([]byte("{not json"), nil); code != 200 {
 		t.Fatalf("%d %s", code, answer)
 	}

@@ -190,8 +190,11 @@ func (s *secured) pipeline(t *testing.T) {
 		return err == nil && n == int64(len(events))
 	})
 	for _, args := range [][]string{
-		{"search", "--namespace", ns, "--json"}, {"search", "--namespace", ns, "--by", "event.code"}, {"search", "--namespace", "all", "--histogram"},
-		{"explain", "--namespace", ns, "--log-id", events[0].LogID}, {"endpoint", "verify", id},
+		{"search", "--namespace", ns, "--json"},
+		{"search", "--namespace", ns, "--by", "event.code"},
+		{"search", "--namespace", "all", "--histogram"},
+		{"explain", "--namespace", ns, "--log-id", events[0].LogID},
+		{"endpoint", "verify", id},
 	} {
 		must("reader", args...)
 	}
@@ -336,7 +339,7 @@ func (s *secured) attempts(t *testing.T) {
 		c := &caller{secured: s, t: t, client: client, namespace: ns, name: user(role.Name), number: number + 1}
 		mine := period.Index(ns, fmt.Sprintf("2026.10.0%d", c.number))
 		must("PUT", "/"+mine, "")
-		names := strings.NewReplacer("INDEX", index, "ALIAS", period.Alias(ns), "MINE", mine, "FOREIGN", foreign, "NUMBER", fmt.Sprint(c.number))
+		names := strings.NewReplacer("INDEX", index, "ALIAS", period.Alias(ns), "MINE", mine, "FOREIGN", foreign, "NUMBER", strconv.Itoa(c.number))
 		for _, a := range attemptsOn() {
 			tried++
 			status := c.do(a.method, names.Replace(a.path), names.Replace(a.body))

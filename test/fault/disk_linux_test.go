@@ -23,7 +23,7 @@ const powered = -1
 
 // plugIn mounts a new disk at a folder; dir keeps what is on it.
 func (l *lab) plugIn(dir, at string) (disk, error) {
-	d, err := powerfs.New(powerfs.Options{Dir: dir, Seed: uint64(time.Now().UnixNano())}) //nolint:gosec // any will do
+	d, err := powerfs.New(powerfs.Options{Dir: dir, Seed: uint64(time.Now().UnixNano())})
 	if err != nil {
 		return nil, err
 	}

@@ -100,7 +100,7 @@ func (v *visit) read(status int, body []byte) {
 		v.err = fmt.Errorf("the answer repeats what was sent: %.300s", body)
 	}
 	if json.Unmarshal(body, &say) != nil {
-		v.saw(fmt.Sprint(status))
+		v.saw(strconv.Itoa(status))
 		return
 	}
 	if say.Delivery != "" {
@@ -175,9 +175,9 @@ func body(text string, headers ...string) func(*visit) {
 	return func(v *visit) { v.post(strings.NewReader(v.fill(text)), headers...) }
 }
 
-// bytesOf posts what make returns as it is.
-func bytesOf(make func(v *visit) []byte, headers ...string) func(*visit) {
-	return func(v *visit) { v.post(bytes.NewReader(make(v)), headers...) }
+// bytesOf posts what bodyOf returns as it is.
+func bytesOf(bodyOf func(v *visit) []byte, headers ...string) func(*visit) {
+	return func(v *visit) { v.post(bytes.NewReader(bodyOf(v)), headers...) }
 }
 
 // post sends a body of any length with the right token; headers are names and values in turn.

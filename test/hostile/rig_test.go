@@ -95,7 +95,7 @@ func (r *rig) endpoints() {
 	base := strings.TrimSuffix(u.Path, r.Endpoint)
 	r.host, r.path, r.other = u.Host, base+e.ID, base+beside.ID
 	r.LocalURL, r.Authorization = "http://"+r.host+r.path, r.token
-	r.Instance.Endpoint, r.Index = e.ID, period.Alias(r.namespace)
+	r.Endpoint, r.Index = e.ID, period.Alias(r.namespace)
 	harness.Await(r.t, time.Minute, "the endpoint is known", func() bool { status, _, _ := r.Post(nil, nil); return status == http.StatusOK })
 }
 

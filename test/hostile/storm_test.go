@@ -107,7 +107,7 @@ type sample struct{ memory, goroutines, inflight int64 }
 func (r *rig) sample() (s sample) {
 	r.t.Helper()
 	s.memory = memory(r.t, r.PID, "VmRSS")
-	res, err := http.Get(r.AdminURL + "/metrics") //nolint:noctx // a test's own process
+	res, err := http.Get(r.AdminURL + "/metrics")
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func (r *rig) persist(ctx context.Context) (id string, later int, err error) {
 	id = r.id()
 	body := fmt.Sprintf(`{"log_id":%q,"data":{"date":%q,"type":"s","client_name":"good"}}`, id, time.Now().UTC().Format(time.RFC3339))
 	for {
-		status, answer, _ := r.Post([]byte(body), nil)
+		status, answer, _ := r.Post([]byte(body), nil) //nolint:contextcheck // it takes the test's
 		switch {
 		case status == http.StatusOK:
 			return id, later, nil

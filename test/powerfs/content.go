@@ -5,6 +5,7 @@ package powerfs
 import (
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"time"
 
@@ -95,9 +96,7 @@ func (d *Disk) sync(n *node) fuse.Status {
 	}
 	if err := d.broken.syncing(); err != nil {
 		d.counts.Refused++
-		for p, old := range n.dirty {
-			n.lost[p] = old
-		}
+		maps.Copy(n.lost, n.dirty)
 		clear(n.dirty)
 		return errno(err)
 	}

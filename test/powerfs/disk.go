@@ -123,7 +123,7 @@ func New(o Options) (*Disk, error) {
 		return nil, fmt.Errorf("the folder behind the disk, %s, is not empty or cannot be read: %w", o.Dir, err)
 	}
 	d := &Disk{
-		opts: o, dice: rand.New(rand.NewPCG(o.Seed, 0xd15c)), nodes: map[uint64]*node{}, handles: map[uint64]*handle{}, //nolint:gosec // repeatable
+		opts: o, dice: rand.New(rand.NewPCG(o.Seed, 0xd15c)), nodes: map[uint64]*node{}, handles: map[uint64]*handle{},
 	}
 	d.wake = sync.NewCond(&d.mu)
 	d.broken.reset()

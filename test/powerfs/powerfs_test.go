@@ -363,14 +363,14 @@ func TestATornCutKeepsNamesFromTheBeginning(t *testing.T) {
 	sizes := map[int]bool{}
 	for range 20 {
 		for n := range 8 {
-			m.write(fmt.Sprint(n), "")
+			m.write(strconv.Itoa(n), "")
 		}
 		d.Cut()
 		_, err := d.Restore(true)
 		m.ok(err)
 		got := slices.Sorted(maps.Keys(m.tree()))
 		for i, name := range got {
-			if name != fmt.Sprint(i) {
+			if name != strconv.Itoa(i) {
 				t.Fatalf("there is %q: not a beginning", got)
 			}
 			m.remove(name)

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	"log" //nolint:depguard // what go-fuse takes
 	"path/filepath"
 	"syscall"
 	"time"
@@ -50,7 +50,7 @@ func noPolling(at string) error {
 	if err != nil {
 		return err
 	}
-	_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0) //nolint:gosec // a file descriptor
+	_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
 	return syscall.Close(fd)
 }
 

@@ -56,7 +56,8 @@ func newRig(t *testing.T, unit string) *rig {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"setup"}, {"namespace", "create", r.namespace, "--period", unit},
+		{"setup"},
+		{"namespace", "create", r.namespace, "--period", unit},
 		{"endpoint", "create", "--id", "replay", "--namespace", r.namespace, "--token-file", tokenFile},
 	} {
 		if out, errs, code := harness.Run(t, env(es.URL), harness.Binary(t, "sluice"), args...); code != 0 {

@@ -24,7 +24,7 @@ func enter(netns string) error {
 	if netns == "" {
 		return nil
 	}
-	f, err := os.Open(filepath.Join("/run/netns", netns))
+	f, err := os.Open(filepath.Join("/run/netns", netns)) //nolint:gosec // the caller names the namespace
 	if err != nil {
 		return fmt.Errorf("entering a network namespace: %w", err)
 	}

@@ -27,7 +27,6 @@ type site struct {
 	t   *testing.T
 	dir string
 	*streamtest.Outside
-	logs *bytes.Buffer
 }
 
 // open makes keys, starts a server with them and sets everything up as the operator.
@@ -189,7 +188,7 @@ func (s *site) lose(janitor *stream.Janitor, name string, now time.Time) {
 	s.await("the loss is written down", func() bool {
 		now = now.Add(time.Minute)
 		must(s.t, "making room", janitor.Sweep(ctx, now))
-		after, err := s.connect(access.Operator, "cli").Losses(ctx)
+		after, err := s.connect(access.Operator, "cli").Losses(ctx) //nolint:contextcheck // it takes the test's
 		must(s.t, "reading losses", err)
 		return len(after) > len(before)
 	})

@@ -115,7 +115,7 @@ func (o *Outside) Errorf(format string, v ...any) {
 	}
 }
 
-// Noticef, Warnf, Debugf and Fatalf are not looked at.
+// Noticef is not looked at.
 func (o *Outside) Noticef(string, ...any) {}
 
 // Warnf is not looked at.

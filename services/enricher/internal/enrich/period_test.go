@@ -109,8 +109,10 @@ func TestEndpointsOfOneNamespaceShareTheirTenantsEvents(t *testing.T) {
 
 func TestALogIDOfAnyFormIsOneEvent(t *testing.T) {
 	r := start(t)
-	ids := []string{`"a"`, `"` + strings.Repeat("9", 55) + `"`, `"` + strings.Repeat("9", 57) + `"`, `"` + strings.Repeat("x", 513) + `"`, `"` + strings.Repeat("l", 100_000) + `"`,
-		`"900ABCDEFGHIJKLMNO"`, `"\u0000\u0001"`, `"😀"`, `"../*>"`, `" "`, `"a b\nc"`, `"\"},{\""`, `"90020261332256199` + strings.Repeat("0", 39) + `"`}
+	ids := []string{
+		`"a"`, `"` + strings.Repeat("9", 55) + `"`, `"` + strings.Repeat("9", 57) + `"`, `"` + strings.Repeat("x", 513) + `"`, `"` + strings.Repeat("l", 100_000) + `"`,
+		`"900ABCDEFGHIJKLMNO"`, `"\u0000\u0001"`, `"😀"`, `"../*>"`, `" "`, `"a b\nc"`, `"\"},{\""`, `"90020261332256199` + strings.Repeat("0", 39) + `"`,
+	}
 	var lines []string
 	for _, id := range ids {
 		lines = append(lines, `{"log_id":`+id+`,"data":{"tenant_name":"acme"}}`)

@@ -116,7 +116,7 @@ func TestANewPairIsTakenAndABrokenOneIsNot(t *testing.T) {
 	look := func(want string) {
 		t.Helper()
 		files.Look(t.Context(), time.Now())
-		if got, err := shown(t, files.TLS(), &tls.Config{InsecureSkipVerify: true}); got != want { //nolint:gosec // the name decides here
+		if got, err := shown(t, files.TLS(), &tls.Config{InsecureSkipVerify: true}); got != want {
 			t.Errorf("shown is %q (%v), want %s; the log says %s", got, err, want, p.logs.String())
 		}
 	}
@@ -181,7 +181,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for version, good := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
-		_, err := shown(t, files.TLS(), &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version}) //nolint:gosec // old on purpose
+		_, err := shown(t, files.TLS(), &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version})
 		if (err == nil) != good {
 			t.Errorf("%s: %v", tls.VersionName(version), err)
 		}

@@ -87,11 +87,12 @@ func parseRetention(text string) (time.Duration, error) {
 
 // keptFor writes a retention for people.
 func keptFor(retention time.Duration) string {
-	switch days := retention / (24 * time.Hour); {
+	const day = 24 * time.Hour
+	switch {
 	case retention == 0:
 		return "for ever"
-	case days*24*time.Hour == retention:
-		return fmt.Sprintf("%dd", days)
+	case retention%day == 0:
+		return fmt.Sprintf("%dd", retention/day)
 	}
 	return retention.String()
 }

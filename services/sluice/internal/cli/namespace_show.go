@@ -126,7 +126,7 @@ func (n *shownNamespace) next() (first *shownIndex) {
 func writeNamespaces(w io.Writer, rows []*shownNamespace) {
 	fmt.Fprintln(w, "NAME\tPERIOD\tRETENTION\tENDPOINTS\tINDICES\tNEXT DELETION")
 	for _, n := range rows {
-		indices, next := fmt.Sprint(len(n.Indices)), "-"
+		indices, next := strconv.Itoa(len(n.Indices)), "-"
 		if n.Note != "" && len(n.Indices) == 0 {
 			indices = "?"
 		}

@@ -55,7 +55,7 @@ func TestWhatWouldMoveOldEventsIsRefused(t *testing.T) {
 			t.Errorf("%v: %v, want %q", c.args, err, c.want)
 		}
 	}
-	if n := b.object(t, "namespace", "show", "default"); n["retention"] != "none" || len(n["calendar"].([]any)) != 1 {
+	if n := b.object(t, "namespace", "show", "default"); n["retention"] != "none" || length(n, "calendar") != 1 {
 		t.Errorf("a refused command changed it: %v", n)
 	}
 }
@@ -64,7 +64,7 @@ func TestAPeriodBeginsInTheFutureAndCanBeTakenBack(t *testing.T) {
 	b := newBench(t)
 	b.must(t, "namespace", "create", "default")
 	dry := b.object(t, "namespace", "set", "default", "--period", "week", "--dry-run")
-	if dry["changed"] != false || len(b.object(t, "namespace", "show", "default")["calendar"].([]any)) != 1 {
+	if dry["changed"] != false || length(b.object(t, "namespace", "show", "default"), "calendar") != 1 {
 		t.Errorf("--dry-run: %v", dry)
 	}
 	out := b.must(t, "namespace", "set", "default", "--period", "month")
@@ -83,7 +83,7 @@ func TestAPeriodBeginsInTheFutureAndCanBeTakenBack(t *testing.T) {
 	if out := b.must(t, "namespace", "set", "default", "--period", "day"); !strings.Contains(out, "nothing was changed") {
 		t.Error(out)
 	}
-	if n := b.object(t, "namespace", "show", "default"); len(n["calendar"].([]any)) != 1 {
+	if n := b.object(t, "namespace", "show", "default"); length(n, "calendar") != 1 {
 		t.Errorf("%v", n)
 	}
 }
@@ -111,7 +111,7 @@ func TestARetentionSaysWhatItDeletesAndAsks(t *testing.T) {
 	if _, err := b.run(t, "namespace", "set", ns, "--retention", "90d"); err == nil || !strings.Contains(err.Error(), "deletes 2 of its 4 indices") {
 		t.Errorf("nobody was asked: %v", err)
 	}
-	if dry := b.object(t, "namespace", "set", ns, "--retention", "90d", "--dry-run"); len(dry["due"].([]any)) != 2 {
+	if dry := b.object(t, "namespace", "set", ns, "--retention", "90d", "--dry-run"); length(dry, "due") != 2 {
 		t.Errorf("%v", dry)
 	}
 	if out := b.must(t, "namespace", "set", ns, "--retention", "90d", "--yes"); !strings.Contains(out, "2 indices are deleted after") || !strings.Contains(out, period.Index(ns, "2020.01.01")) {
@@ -127,4 +127,13 @@ func TestARetentionSaysWhatItDeletesAndAsks(t *testing.T) {
 	if shown := b.must(t, "namespace", "show", ns); strings.Count(shown, "never") != 4 {
 		t.Error(shown)
 	}
+}
+
+// length is how many elements a member of an object has, -1 when it is no list.
+func length(object map[string]any, member string) int {
+	list, ok := object[member].([]any)
+	if !ok {
+		return -1
+	}
+	return len(list)
 }

@@ -39,7 +39,7 @@ with --json as well it writes one object per look, each in a line.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		err := run(cmd, args)
 		if f.watch && cmd.Context().Err() != nil { // Ctrl-C is how one ends it
-			return nil
+			return nil //nolint:nilerr // as it should
 		}
 		return err
 	}
