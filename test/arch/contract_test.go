@@ -55,7 +55,7 @@ func source(t *testing.T, path string) *ast.File {
 	return file
 }
 
-// constants are the constants of text that a file declares at its top, by name.
+// constants are the constants that a file declares at its top, texts and whole numbers, by name.
 func constants(t *testing.T, path string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -72,6 +72,8 @@ func constants(t *testing.T, path string) map[string]string {
 			for i, value := range values.Values {
 				if s, ok := text(value); ok {
 					found[values.Names[i].Name] = s
+				} else if n, ok := value.(*ast.BasicLit); ok && n.Kind == token.INT {
+					found[values.Names[i].Name] = n.Value
 				}
 			}
 		}

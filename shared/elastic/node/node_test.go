@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/sluicelog/sluice/shared/elastic/node"
 )
 
@@ -31,7 +33,14 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stdout, "ready", n.PID())
 		select {}
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if code == 0 {
+		if err := goleak.Find(goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
 
 func TestNodeStartsIsAdoptedStopsAndKeepsItsData(t *testing.T) {
