@@ -212,7 +212,7 @@ func TestMessagesOfOthersAreSetAside(t *testing.T) {
 	}{
 		{nil, ""},
 		{nil, "hello"},
-		{stream.Header{"Sluice-Schema": "2", "Sluice-Count": "1"}, r.document("x")},
+		{stream.Header{"Sluice-Schema": "0", "Sluice-Count": "1"}, r.document("x")},
 		{headers(1), ""},
 		{headers(0), ""},
 		{headers(2), r.document("y")},

@@ -45,7 +45,7 @@ func consumersDeleted(x *trial) (func() error, error) {
 func poisonMessages(x *trial) (func() error, error) {
 	count := 0
 	for _, subject := range []string{stream.SubjectDeliveries, stream.SubjectDocuments(x.namespace)} {
-		for i, header := range []stream.Header{nil, {"Sluice-Schema": "999"}, {"Sluice-Schema": "1", "Sluice-Count": "2"}} {
+		for i, header := range []stream.Header{nil, {"Sluice-Schema": "0"}, {"Sluice-Schema": "1", "Sluice-Count": "2"}} {
 			mark := fmt.Sprintf("rubbish-%x-%d", x.dice.Uint64(), i)
 			x.poison[mark] = true
 			data := fmt.Sprintf("{\"create\":{\"_index\":\"other\",\"_id\":\"1\"}}\n{\"mark\":%q}\n", mark)
