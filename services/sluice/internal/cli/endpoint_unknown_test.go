@@ -27,19 +27,7 @@ func TestAMistypedPayloadURLIsShownWithTheEndpointItMeant(t *testing.T) {
 		if path == "/v1/endpoints/"+id { // two neighbours that are the same
 			continue
 		}
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+path, strings.NewReader("{}"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", token)
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if res.StatusCode != http.StatusNotFound {
-			t.Fatalf("%s is answered %d", path, res.StatusCode)
-		}
+		await(t, path+" answered 404", func() bool { return postTo(t, base+path, token) == http.StatusNotFound }) // 503 until the receiver has heard of an endpoint
 	}
 	type shown struct{ Request, Meant, Hint, Address string }
 	var all []shown
@@ -63,4 +51,20 @@ func TestAMistypedPayloadURLIsShownWithTheEndpointItMeant(t *testing.T) {
 	if out, _ := b.run(t, "doctor"); !strings.Contains(out, "sluice endpoint unknown") {
 		t.Errorf("the doctor says nothing of it:\n%s", out)
 	}
+}
+
+// postTo posts an empty object and returns the status.
+func postTo(t *testing.T, url, token string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", token)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	return res.StatusCode
 }
