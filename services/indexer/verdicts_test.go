@@ -155,9 +155,10 @@ func TestEachMessageEndsInOneVerdictWhateverHappensToABulk(t *testing.T) {
 // TestTooFewCopiesOfAShardHoldTheirDocuments lets Elasticsearch wait for copies that are not there: no answer in time.
 func TestTooFewCopiesOfAShardHoldTheirDocuments(t *testing.T) {
 	r := newRig(t)
-	r.call("PUT", "/"+r.index(today), "")
-	r.call("PUT", "/"+r.index(today)+"/_settings", `{"index.write.wait_for_active_shards":2}`)
 	s := r.run(func(c *indexer.Config) { c.BulkTimeout = time.Second })
+	r.publish(r.document("first")) // makes the index
+	r.awaitFinished()
+	r.call("PUT", "/"+r.index(today)+"/_settings", `{"index.number_of_replicas":1,"index.write.wait_for_active_shards":2}`)
 	r.publish(r.document("a"), r.document("b"))
 	r.await("the indexer says that documents wait", func() bool { return s.value(t, "sluice_indexer_retries_total", "no_answer") >= 2 })
 	if r.finished() || len(r.dead()) > 0 {
@@ -165,5 +166,5 @@ func TestTooFewCopiesOfAShardHoldTheirDocuments(t *testing.T) {
 	}
 	r.call("PUT", "/"+r.index(today)+"/_settings", `{"index.write.wait_for_active_shards":1}`)
 	r.awaitFinished()
-	r.wantCount(2)
+	r.wantCount(3)
 }
