@@ -126,32 +126,35 @@ func TestNoAnswerButAWholeOneAcknowledges(t *testing.T) {
 		},
 		"hang up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	}
-	for name, answer := range answers {
-		t.Run(name, func(t *testing.T) {
-			var honest, asked atomic.Bool
-			r := hostile(t, func(w http.ResponseWriter, req *http.Request) {
-				if honest.Load() {
-					_, _ = io.WriteString(w, created(documentsIn(t, req)...))
-					return
+	t.Run("answers", func(t *testing.T) {
+		for name, answer := range answers {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel() // each mostly waits
+				var honest, asked atomic.Bool
+				r := hostile(t, func(w http.ResponseWriter, req *http.Request) {
+					if honest.Load() {
+						_, _ = io.WriteString(w, created(documentsIn(t, req)...))
+						return
+					}
+					asked.Store(true)
+					answer(w, req)
+				})
+				s := r.run(func(c *indexer.Config) {
+					c.ElasticsearchUsername, c.ElasticsearchPassword = "u", config.Secret(password)
+				})
+				r.publish(r.document("a"), r.document("b"), r.document("c"))
+				r.await("the writer says that documents wait", func() bool { return asked.Load() && s.says("documents wait") })
+				if r.finished() || len(r.dead()) > 0 {
+					t.Errorf("finished: %v, %d letters", r.finished(), len(r.dead()))
 				}
-				asked.Store(true)
-				answer(w, req)
+				honest.Store(true)
+				r.awaitFinished()
+				if strings.Contains(s.logs.String(), password) {
+					t.Error("the password was logged")
+				}
 			})
-			s := r.run(func(c *indexer.Config) {
-				c.ElasticsearchUsername, c.ElasticsearchPassword = "u", config.Secret(password)
-			})
-			r.publish(r.document("a"), r.document("b"), r.document("c"))
-			r.await("the writer says that documents wait", func() bool { return asked.Load() && s.says("documents wait") })
-			if r.finished() || len(r.dead()) > 0 {
-				t.Errorf("finished: %v, %d letters", r.finished(), len(r.dead()))
-			}
-			honest.Store(true)
-			r.awaitFinished()
-			if strings.Contains(s.logs.String(), password) {
-				t.Error("the password was logged")
-			}
-		})
-	}
+		}
+	})
 	if elsewhere.Load() > 0 {
 		t.Error("a redirect was followed")
 	}
