@@ -174,11 +174,14 @@ func TestADeliveryThatOneReceiverAcceptedEndsTheFailuresThatAnotherSaw(t *testin
 	if err := board.WriteUsual(t.Context(), "e", &endpoint.Usual{Slot: monday}); err != nil {
 		t.Fatal(err)
 	}
+	if err := board.WriteMisses(t.Context(), "r1", endpoint.Misses{}); err != nil { // of no endpoint
+		t.Fatal(err)
+	}
 	s, err := board.Read(t.Context(), "e")
 	if err != nil || !s.LastDelivery.Equal(monday.Add(2*time.Hour)) {
 		t.Errorf("the usual traffic beside it: %+v, %v", s, err)
 	}
-	if all, err := board.ReadAll(t.Context()); err != nil || !all["e"].Usual.Slot.Equal(monday) {
+	if all, err := board.ReadAll(t.Context()); err != nil || len(all) != 1 || !all["e"].Usual.Slot.Equal(monday) {
 		t.Errorf("%+v, %v", all, err)
 	}
 }

@@ -141,6 +141,9 @@ func (b *Board) sights(ctx context.Context, pattern string) (map[string]Sight, e
 	all := map[string]Sight{}
 	var broken []error
 	for _, entry := range entries {
+		if strings.HasPrefix(entry.Key, missed) { // of no endpoint
+			continue
+		}
 		id, rest, _ := strings.Cut(entry.Key, ".")
 		one := all[id]
 		switch {

@@ -62,7 +62,7 @@ func TestADiskThatWasFullOrFailedHealsByItself(t *testing.T) {
 func powerDisk(t *testing.T) (d *powerfs.Disk, state string) {
 	t.Helper()
 	dir := harness.Dir(t)
-	d, err := powerfs.New(powerfs.Options{Dir: filepath.Join(dir, "disk")})
+	d, err := powerfs.New(powerfs.Options{Dir: t.TempDir()}) // not below dir, which is searched for secrets by the names of files
 	if err != nil {
 		t.Fatal(err)
 	}

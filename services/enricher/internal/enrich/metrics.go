@@ -1,6 +1,7 @@
 package enrich
 
 import (
+	"crypto/sha256"
 	"log/slog"
 	"regexp"
 	"sync"
@@ -72,7 +73,7 @@ func (m *Metrics) seen(endpoint string, at time.Time) {
 	}
 }
 
-// oddCode stands for every code that looks like none: it is an event's text, and those are not logged.
+// oddCode is logged for every code that looks like none: it is an event's text, and those are not logged.
 const oddCode = "(not of a code's form)"
 
 // codePattern is what Auth0's codes look like.
@@ -83,13 +84,15 @@ func (m *Metrics) drift(log *slog.Logger, code string) {
 	if code == "" {
 		return
 	}
+	key := code
 	if !codePattern.MatchString(code) {
-		code = oddCode
+		sum := sha256.Sum256([]byte(code)) // it may be of any length
+		key, code = string(sum[:8]), oddCode
 	}
 	m.mu.Lock()
-	fresh := !m.unknown[code] && len(m.unknown) < maxUnknown
+	fresh := !m.unknown[key] && len(m.unknown) < maxUnknown
 	if fresh {
-		m.unknown[code] = true
+		m.unknown[key] = true
 		m.codes.Set(float64(len(m.unknown)))
 	}
 	m.mu.Unlock()
