@@ -108,7 +108,7 @@ func lesser(t *testing.T, body []byte) map[string]string {
 // env is how a program logs in as a user.
 func (s *secured) env(t *testing.T, name string) []string {
 	t.Helper()
-	file := filepath.Join(harness.Dir(t), "password")
+	file := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(file, []byte(s.passwords[name]), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -142,7 +142,7 @@ func TestAServiceRefusesAServerThatIsNotProvenToSync(t *testing.T) {
 // upAsSuperuser runs the all-in-one on a node with security on.
 func upAsSuperuser(t *testing.T, es *elastictest.Cluster) {
 	t.Helper()
-	passwordFile := filepath.Join(harness.Dir(t), "password")
+	passwordFile := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(passwordFile, []byte(es.Password+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
