@@ -126,18 +126,18 @@ fault: ## break one thing after another under load and check the promise; FAULT=
 	go test -count=1 -timeout 0 -v -run '^TestFaults$$' ./test/fault -fault='$(FAULT)' -seed='$(SEED)' -seeds='$(SEEDS)' \
 		-results='$(FAULT_RESULTS)' $(if $(or $(AGAIN),$(filter-out all,$(FAULT))),-again)
 
-.PHONY: mutants
-mutants: ## test the fault tests: Sluices with one thing broken, each of which must fail for its reason; MUTANT=name for one
-	go test -count=1 -timeout 0 -v -run '^TestMutants$$' ./test/fault -mutant='$(MUTANT)' -seed='$(SEED)'
-
 .PHONY: fault-cluster
-fault-cluster: ## the same against 3 NATS servers, 3 Elasticsearch nodes and several services, as root with network namespaces; FAULT=cluster-… SEED=n for one
+fault-cluster: ## make fault against 3 NATS servers, 3 Elasticsearch nodes and several services, as root with network namespaces; FAULT=cluster-… SEED=n for one
 	go test -count=1 -timeout 0 -v -run '^TestClusterFaults$$' ./test/fault -fault='$(or $(filter-out all,$(FAULT)),cluster)' -seed='$(SEED)' \
 		-seeds='$(if $(filter all,$(FAULT)),2,$(SEEDS))' -rate=$(CLUSTER_RATE) -stay='$(CLUSTER_DIR)' -results='$(CLUSTER_RESULTS)' $(if $(or $(AGAIN),$(filter-out all,$(FAULT))),-again)
 
 .PHONY: fault-cluster-stop
 fault-cluster-stop: ## end the Elasticsearch nodes and network that make fault-cluster leaves for its next run
 	go test -count=1 -v -run '^TestClusterEnds$$' ./test/fault -stay='$(CLUSTER_DIR)'
+
+.PHONY: mutants
+mutants: ## test the fault tests: Sluices with one thing broken, each of which must fail for its reason; MUTANT=name for one
+	go test -count=1 -timeout 0 -v -run '^TestMutants$$' ./test/fault -mutant='$(MUTANT)' -seed='$(SEED)'
 
 .PHONY: soak
 soak: ## random faults on one running system for DURATION; may be interrupted and goes on where it was

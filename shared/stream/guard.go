@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,6 +86,11 @@ func (g *Guard) look(ctx context.Context) {
 	now, err := AskWriteDead(ctx, g.cfg)
 	if err != nil {
 		g.log.DebugContext(ctx, "asking the NATS server for its health", "error", err)
+	}
+	var silent unheard
+	if errors.As(err, &silent) {
+		now = append(now, g.known(silent)...)
+	} else if err != nil {
 		return
 	}
 	g.mu.Lock()
@@ -111,6 +117,18 @@ func (g *Guard) look(ctx context.Context) {
 	}
 }
 
+// known is what was last said of servers that do not answer now.
+func (g *Guard) known(silent unheard) (all []WriteDead) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, d := range g.dead {
+		if slices.Contains(silent.servers, d.Server) {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
 // Register adds the metric to a registry that several services of one process may share: there one is enough.
 func (g *Guard) Register(to prometheus.Registerer) {
 	var already prometheus.AlreadyRegisteredError
@@ -135,8 +153,19 @@ func (g *Guard) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
+// unheard says which servers gave no answer, and why.
+type unheard struct {
+	servers []string
+	cause   error
+}
+
+func (u unheard) Error() string { return u.cause.Error() }
+
+func (u unheard) Unwrap() error { return u.cause }
+
 // AskWriteDead asks the servers of cfg once which streams they cannot write: the one in this process, or each monitoring
-// address. A server that is part of a cluster tells it of replicated streams only.
+// address. A server that is part of a cluster tells it of replicated streams only. With an error the result is what the
+// others said.
 func AskWriteDead(ctx context.Context, cfg Config) ([]WriteDead, error) {
 	if cfg.Healthz != nil {
 		page, err := cfg.Healthz()
@@ -145,29 +174,42 @@ func AskWriteDead(ctx context.Context, cfg Config) ([]WriteDead, error) {
 		}
 		return readHealth(page, "")
 	}
+	roots, err := cfg.roots()
+	if err != nil {
+		return nil, err
+	}
+	client := &http.Client{Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+	}}
+	defer client.CloseIdleConnections()
 	var all []WriteDead
-	var errs []error
+	var silent unheard
 	for _, base := range cfg.NATSMonitorURLs {
 		base = strings.TrimSuffix(strings.TrimSpace(base), "/")
-		page, err := healthPage(ctx, base+"/healthz?details=true")
+		page, err := healthPage(ctx, client, base+"/healthz?details=true")
 		if err == nil {
 			var dead []WriteDead
 			dead, err = readHealth(page, base)
 			all = append(all, dead...)
 		}
-		errs = append(errs, err)
+		if err != nil {
+			silent.servers, silent.cause = append(silent.servers, base), errors.Join(silent.cause, err)
+		}
 	}
-	return all, errors.Join(errs...)
+	if silent.cause != nil {
+		return all, silent
+	}
+	return all, nil
 }
 
-func healthPage(ctx context.Context, url string) ([]byte, error) {
+func healthPage(ctx context.Context, client *http.Client, url string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}

@@ -94,6 +94,9 @@ func consumerOf(subject string) string {
 
 // requiredConsumers lists the consumers that are there and without whose acknowledgement nothing may go.
 func (c *Conn) requiredConsumers(ctx context.Context, stream string) ([]string, error) {
+	if stream == Deliveries { // known without asking, which an enricher may not
+		return []string{Enricher}, nil
+	}
 	names, err := c.Consumers(ctx, stream)
 	if err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ func pages(t *testing.T) []page {
 	t.Helper()
 	root := harness.Root(t)
 	var all []page
-	for _, pattern := range []string{"*.md", "docs/*.md", "deployments/*/*.md", "services/*/*.md", "test/*/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "deployments/*.md", "deployments/*/*.md", "services/*/*.md", "test/*/*.md"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	image        = "docker.elastic.co/elasticsearch/elasticsearch:" + Version
+	image        = "elasticsearch:" + Version
 	imageHome    = "/usr/share/elasticsearch/"
 	imageUser    = 1000
 	clusterLabel = "sluice.cluster"

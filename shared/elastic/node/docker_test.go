@@ -49,7 +49,7 @@ func TestDockerIsPreferredAndGetsOneLoopbackContainerPerFolder(t *testing.T) {
 	}
 	config := filepath.Join(dir, "config")
 	for _, want := range []string{
-		"--detach", "127.0.0.1::9200", "docker.elastic.co/elasticsearch/elasticsearch:" + node.Version,
+		"--detach", "127.0.0.1::9200", "elasticsearch:" + node.Version,
 		"type=bind,source=" + filepath.Join(dir, "data") + ",target=/usr/share/elasticsearch/data",
 		"type=bind,source=" + filepath.Join(config, "users") + ",target=/usr/share/elasticsearch/config/users,readonly",
 	} {

@@ -100,9 +100,9 @@ func (w *Watch) look(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	books, err := w.p.Ledger.Ledger(ctx)
-	if err != nil {
-		return err
+	books, booksErr := w.p.Ledger.Ledger(ctx)
+	if booksErr != nil { // a ledger that this build cannot read must not hide that an endpoint is silent
+		w.alarm.Log(ctx, slog.LevelWarn, "ledger", "the ledger cannot be read", slog.String("error", booksErr.Error()))
 	}
 	sights, err := w.p.Board.ReadAll(ctx)
 	if sights == nil && err != nil {
@@ -124,8 +124,10 @@ func (w *Watch) look(ctx context.Context, now time.Time) error {
 	}
 	w.mu.Lock()
 	before, acted := w.health, w.acts
-	w.health, w.heap, w.books = health, &heap, &books
-	w.diff = w.audit.Compare(books)
+	w.health, w.heap, w.books, w.diff = health, &heap, nil, nil
+	if booksErr == nil {
+		w.books, w.diff = &books, w.audit.Compare(books)
+	}
 	w.mu.Unlock()
 	if acted {
 		w.tell(ctx, before, health)

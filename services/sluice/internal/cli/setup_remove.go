@@ -88,6 +88,12 @@ func (a *App) removeAll(ctx context.Context, o removal, namespaces []string) err
 			return err
 		}
 	}
+	if r.stock, err = r.Conn.Inventory(ctx); err != nil { // a receiver may have gone on while the person read
+		return err
+	}
+	if err := r.refuse(); err != nil {
+		return err
+	}
 	err = r.execute(ctx)
 	return errors.Join(a.printRemoval(r), err)
 }
