@@ -25,7 +25,9 @@ import (
 	"github.com/sluicelog/sluice/shared/telemetry"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { // idle connections of HTTP clients end some time later
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+}
 
 // rig is a running receiver with a NATS server of its own, and the eyes of a test.
 type rig struct {

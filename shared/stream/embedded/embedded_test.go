@@ -10,7 +10,9 @@ import (
 	"github.com/sluicelog/sluice/shared/stream/embedded"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { // idle connections of HTTP clients end some time later
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+}
 
 func TestAServerThatStopsLeavesNothingBehindAndStartsAgain(t *testing.T) {
 	dir := t.TempDir()

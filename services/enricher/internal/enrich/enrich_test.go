@@ -29,7 +29,9 @@ import (
 	"github.com/sluicelog/sluice/shared/stream/streamtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { // idle connections of HTTP clients end some time later
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+}
 
 // namespaces is a registry that never changes by itself.
 type namespaces map[string]endpoint.Namespace

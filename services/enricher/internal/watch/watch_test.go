@@ -17,7 +17,9 @@ import (
 	"github.com/sluicelog/sluice/shared/stream/streamtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { // idle connections of HTTP clients end some time later
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+}
 
 // monday is a Monday, midnight UTC.
 var monday = time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)

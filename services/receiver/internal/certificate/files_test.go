@@ -24,7 +24,9 @@ import (
 	"github.com/sluicelog/sluice/services/receiver/internal/certificate"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { // idle connections of HTTP clients end some time later
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+}
 
 // issue makes a self-signed certificate and its key in PEM form.
 func issue(t *testing.T, name string, end time.Time) (cert, key []byte) {
