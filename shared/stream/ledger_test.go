@@ -102,8 +102,9 @@ func TestTheLedgerIsExactWhoeverDiesWhen(t *testing.T) {
 		m.Count(stream.ParsePart(m.Header["Part"]), []stream.Count{{"a", stream.BecameIndexed, 2}, {"a", stream.BecameDuplicate, 1}})
 	}
 	for range 3 {
-		e := y.mortal(stream.Deliveries, stream.Enricher, 3+dice.IntN(12), enrich)
-		i := y.mortal(stream.Documents, stream.Indexer("shop"), 3+dice.IntN(12), index)
+		life := 3 + dice.IntN(12)
+		e := y.mortal(stream.Deliveries, stream.Enricher, life, enrich)
+		i := y.mortal(stream.Documents, stream.Indexer("shop"), 3+dice.IntN(life), index) // it gets two messages for each of the other's
 		<-e.dead
 		<-i.dead
 	}

@@ -151,6 +151,7 @@ func TestBrokenLinesBecomeDeadLettersAndCostNothingElse(t *testing.T) {
 }
 
 func TestFiveCrashesUnderLoadLoseAndDoubleNothing(t *testing.T) {
+	t.Parallel() // it mostly waits
 	i := upOnShared(t)
 	s := seed(t)
 	rng := rand.New(rand.NewPCG(s, 2))
@@ -177,6 +178,7 @@ func TestFiveCrashesUnderLoadLoseAndDoubleNothing(t *testing.T) {
 }
 
 func TestElasticsearchAwayIsNotNoticedByTheSender(t *testing.T) {
+	t.Parallel() // it mostly waits
 	if testing.Short() {
 		t.Skip("end to end: not with -short")
 	}

@@ -26,6 +26,7 @@ type nasty struct {
 // TestNoEventBreaksTheMapping sends what no sane tenant does, among good events. Each becomes a document that the event
 // can be rebuilt from, or a dead letter with a reason, and costs no neighbour.
 func TestNoEventBreaksTheMapping(t *testing.T) {
+	t.Parallel() // it mostly waits
 	d := ownNamespace(t, "RECEIVER_MAX_BODY=16MiB")
 	all := slices.Concat(misfits(), frames(), monsters())
 	sent, events := map[string]nasty{}, map[string]string{} // by log id

@@ -19,6 +19,7 @@ import (
 var metricName = regexp.MustCompile(`\bsluice_[a-z_]+`)
 
 func TestMetrics(t *testing.T) {
+	t.Parallel() // it mostly waits
 	i := upOnShared(t, "ENRICHER_GEOIP="+geoip(t))
 	t.Run("every metric that an alert rule names is exported", func(t *testing.T) { namedByAlerts(t, i) })
 	t.Run("the ledger adds up after crashes", func(t *testing.T) { ledgerAfterCrashes(t, i) })
