@@ -190,7 +190,7 @@ func TestTheExitCodeOfASearchIsThatOfGrep(t *testing.T) {
 	if cli.ExitCode(err) != 2 || out != "" || !strings.Contains(err.Error(), "127.0.0.1:1") {
 		t.Errorf("without Elasticsearch: %v, %s", err, out)
 	}
-	if found := a.found("--namespace", "all"); !slices.Contains(found, "1") {
-		t.Errorf("all namespaces hold %d events, not this one", len(found))
+	if found := a.found("event.id:1", "--namespace", "all", "--limit", "1000"); !slices.Contains(found, "1") {
+		t.Errorf("all namespaces hold %d such events, not this one", len(found))
 	}
 }
