@@ -87,8 +87,7 @@ func (g *Guard) look(ctx context.Context) {
 	if err != nil {
 		g.log.DebugContext(ctx, "asking the NATS server for its health", "error", err)
 	}
-	var silent unheard
-	if errors.As(err, &silent) {
+	if silent, ok := errors.AsType[unheard](err); ok {
 		now = append(now, g.known(silent)...)
 	} else if err != nil {
 		return
