@@ -196,6 +196,7 @@ modules: ## build and vet every module on its own, without the workspace
 tidy: ## go mod tidy in every module, then align their versions
 	@for dir in $(MODULES); do (cd "$$dir" && GOWORK=off go mod tidy); done
 	go work sync
+	@for dir in $(MODULES); do (cd "$$dir" && GOWORK=off go mod tidy); done # what the alignment left over
 
 .PHONY: tidy-check
 tidy-check: ## fail if `make tidy` would change a go.mod or go.sum
