@@ -178,7 +178,6 @@ func TestFiveCrashesUnderLoadLoseAndDoubleNothing(t *testing.T) {
 }
 
 func TestElasticsearchAwayIsNotNoticedByTheSender(t *testing.T) {
-	t.Parallel() // it mostly waits
 	if testing.Short() {
 		t.Skip("end to end: not with -short")
 	}
@@ -220,7 +219,7 @@ func TestElasticsearchAwayIsNotNoticedByTheSender(t *testing.T) {
 		t.Fatalf("elasticsearch came back at %s, not %s", es.URL(), i.ElasticsearchURL)
 	}
 	t.Logf("p99 of a delivery: %v with Elasticsearch for %v, %v while it was away for %v", with, calm, without, away)
-	if without > max(4*with, 2*time.Second) { // far beyond what a busy machine does to it
+	if without > max(2*with, 250*time.Millisecond) {
 		t.Errorf("the sender noticed: p99 %v, with Elasticsearch %v", without, with)
 	}
 	for _, status := range []int{0, 429, 500, 503} {
@@ -231,13 +230,13 @@ func TestElasticsearchAwayIsNotNoticedByTheSender(t *testing.T) {
 	ledger.Check(t, i, 5*time.Minute)
 }
 
-// outage is how long Elasticsearch is there and then away: longer in CI than at a desk; SLUICE_TEST_OUTAGE changes it.
+// outage is how long Elasticsearch is there and then away: a minute in CI, less at a desk; SLUICE_TEST_OUTAGE changes it.
 func outage(t *testing.T) (calm, away time.Duration) {
 	t.Helper()
 	text := os.Getenv("SLUICE_TEST_OUTAGE")
 	switch {
 	case text == "" && os.Getenv("CI") != "":
-		text = "25s"
+		text = "1m"
 	case text == "":
 		text = "10s"
 	}

@@ -212,7 +212,7 @@ func TestEverySimulatedEventMapsAndIsKnown(t *testing.T) {
 	m := newMapper(t, true)
 	var e auth0.Event
 	codes := map[string]bool{}
-	for range 8_000 {
+	for range 20_000 {
 		event := tenant.Next()
 		if err := auth0.Parse(event.JSON, &e); err != nil {
 			t.Fatalf("seed %d: %s: %v", seed, event.JSON, err)
