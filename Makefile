@@ -93,9 +93,12 @@ images: ## build one container image per binary (needs a Docker engine)
 
 ##@ Test
 
+# Packages are tested in the order they are named: what takes longest, and mostly waits, begins first.
+LONGEST = ./test/e2e ./shared/stream
+
 .PHONY: test
 test: race-note ## all tests of all modules, with the race detector, a real NATS and a real Elasticsearch
-	$(GOTEST) $(RACE) -count=1 -timeout $(TEST_TIMEOUT) work
+	$(GOTEST) $(RACE) -count=1 -timeout $(TEST_TIMEOUT) $(LONGEST) work
 
 .PHONY: test-unit
 test-unit: ## the tests that need neither Elasticsearch nor time (go test -short)
