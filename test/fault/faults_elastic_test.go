@@ -129,19 +129,37 @@ func floodStage(x *trial) (func() error, error) {
 	return func() error { return set("null") }, x.retried("rejected", before, 60*time.Second)
 }
 
+// names are the indices of the load, separated by commas: wildcards may not be closed by default.
+func (x *trial) names() (string, error) {
+	answer, err := x.do(x.ctx, http.MethodGet, "/_cat/indices/"+x.index()+"?h=index&expand_wildcards=all", "")
+	names := strings.Join(strings.Fields(answer), ",")
+	if err == nil && names == "" {
+		err = fmt.Errorf("there is no index %s yet", x.index())
+	}
+	return names, err
+}
+
 func indexClosed(x *trial) (func() error, error) {
 	before := x.counted(retriesFor("bad_request"))
-	if _, err := x.do(x.ctx, http.MethodPost, "/"+x.index()+"/_close", ""); err != nil {
+	names, err := x.names()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := x.do(x.ctx, http.MethodPost, "/"+names+"/_close", ""); err != nil {
 		return nil, err
 	}
 	return func() error {
-		_, err := x.do(x.ctx, http.MethodPost, "/"+x.index()+"/_open?expand_wildcards=all", "")
+		_, err := x.do(x.ctx, http.MethodPost, "/"+names+"/_open", "")
 		return err
 	}, x.retried("bad_request", before, 20*time.Second)
 }
 
 // indexRed closes the index and opens it again while no shard may be assigned.
 func indexRed(x *trial) (func() error, error) {
+	names, err := x.names()
+	if err != nil {
+		return nil, err
+	}
 	allow := func(value string) error {
 		_, err := x.do(x.ctx, http.MethodPut, "/_cluster/settings", `{"persistent":{"cluster.routing.allocation.enable":`+value+`}}`)
 		return err
@@ -151,13 +169,12 @@ func indexRed(x *trial) (func() error, error) {
 	if err := allow(`"none"`); err != nil {
 		return nil, err
 	}
-	if _, err := x.do(x.ctx, http.MethodPost, "/"+x.index()+"/_close", ""); err != nil {
-		return heal, err
+	for _, call := range []string{"/_close?wait_for_active_shards=0", "/_open?wait_for_active_shards=0"} {
+		if _, err := x.do(x.ctx, http.MethodPost, "/"+names+call, ""); err != nil {
+			return heal, err
+		}
 	}
-	if _, err := x.do(x.ctx, http.MethodPost, "/"+x.index()+"/_open?expand_wildcards=all&wait_for_active_shards=0", ""); err != nil {
-		return heal, err
-	}
-	health, err := x.do(x.ctx, http.MethodGet, "/_cat/indices/"+x.index()+"?h=health", "")
+	health, err := x.do(x.ctx, http.MethodGet, "/_cat/indices/"+names+"?h=health", "")
 	if err != nil {
 		return heal, err
 	}
