@@ -26,6 +26,8 @@ type Namespace struct {
 var (
 	ErrNoNamespace    = errors.New("no such namespace")
 	ErrNamespaceTaken = errors.New("namespace exists already")
+	// ErrUnreadable says that there is a record, and that this build cannot read it: it is broken, or ErrNewer too.
+	ErrUnreadable = errors.New("the record cannot be read")
 )
 
 // MinRetention is the shortest retention. A shorter one would expire events that Auth0 is still trying to deliver.
@@ -110,18 +112,20 @@ func loadNamespace(ctx context.Context, bucket *stream.Bucket, name string) (Nam
 	return n, entry, err
 }
 
+// decodeNamespace reads a record; every error is ErrUnreadable.
 func decodeNamespace(entry stream.Entry) (n Namespace, err error) {
-	if err := json.Unmarshal(entry.Value, &n); err != nil {
-		return n, fmt.Errorf("reading record %s of the registry: %w", entry.Key, err)
+	err = json.Unmarshal(entry.Value, &n)
+	switch {
+	case n.Schema > Schema: // whatever else is wrong with it to us
+		err = fmt.Errorf("%w (%d, this build reads %d)", ErrNewer, n.Schema, Schema)
+	case err != nil:
+	case entry.Key != namespaceKey+n.Name:
+		err = fmt.Errorf("it says its name is %q", n.Name)
+	default:
+		err = n.check()
 	}
-	if n.Schema > Schema {
-		return n, fmt.Errorf("reading record %s of the registry: %w (%d, this build reads %d)", entry.Key, ErrNewer, n.Schema, Schema)
-	}
-	if entry.Key != namespaceKey+n.Name {
-		return n, fmt.Errorf("reading record %s of the registry: it says its name is %q", entry.Key, n.Name)
-	}
-	if err := n.check(); err != nil {
-		return n, fmt.Errorf("reading record %s of the registry: %w", entry.Key, err)
+	if err != nil {
+		return n, fmt.Errorf("record %s of the registry: %w: %w", entry.Key, ErrUnreadable, err)
 	}
 	return n, nil
 }

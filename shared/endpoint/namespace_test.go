@@ -194,6 +194,50 @@ func TestADirectoryLearnsOfANamespaceBeforeItIsTold(t *testing.T) {
 	}
 }
 
+func TestANamespaceWhoseRecordCannotBeReadWaitsUntilItCan(t *testing.T) {
+	conn, ctx := streamtest.Start(t).Open(t, "default", "other"), t.Context()
+	r, err := endpoint.Open(ctx, conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(r.EnsureNamespace(ctx, "default"), r.EnsureNamespace(ctx, "other")); err != nil {
+		t.Fatal(err)
+	}
+	bucket, err := conn.Bucket(ctx, stream.BucketEndpoints)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := r.Follow(slog.New(slog.DiscardHandler))
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = d.Run(running) }() // never fails
+	defer func() { stop(); <-ended }()
+	known := func() bool { _, ok := d.Namespace("default"); return ok }
+	for record, newer := range map[string]bool{`{"schema":99,"name":"default","calendar":"solar"}`: true, `{"name":"other"}`: false, `{"name":`: false} {
+		await(t, known)
+		if err := bucket.Put(ctx, "namespace.default", []byte(record)); err != nil {
+			t.Fatal(err)
+		}
+		await(t, func() bool { return !known() })
+		if err := d.Learn(ctx, "default"); !errors.Is(err, endpoint.ErrUnreadable) || errors.Is(err, endpoint.ErrNewer) != newer {
+			t.Errorf("%s: learning says %v", record, err)
+		}
+		if _, ok := d.Namespace("other"); !ok {
+			t.Errorf("%s: another namespace waits, too", record)
+		}
+		if names, _ := d.Namespaces(); len(names) != 2 {
+			t.Errorf("%s: what was stored before is left alone: %v", record, names)
+		}
+		if err := bucket.Put(ctx, "namespace.default", []byte(`{"name":"default","calendar":[{"unit":"month"}]}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, known)
+	if n, _ := d.Namespace("default"); n.Calendar.Last().Unit != period.Month {
+		t.Errorf("%+v", n)
+	}
+}
+
 func TestClocksThatDifferByMoreThanMinutesAreRefused(t *testing.T) {
 	now := time.Now()
 	for _, c := range []struct {
