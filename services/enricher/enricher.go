@@ -161,7 +161,8 @@ func watching(ctx context.Context, conn *stream.Conn, directory *endpoint.Direct
 	return w, nil
 }
 
-// newerWait is how long a message of a later version stays away: long enough for others, short enough for an upgrade.
+// newerWait is how long a message stays away that this version cannot place: long enough for others, short enough for an
+// upgrade.
 const newerWait = 30 * time.Second
 
 // worker gives messages their verdict.
@@ -178,7 +179,7 @@ func (w *worker) handle(ctx context.Context, batch []*stream.Message) {
 		if err == nil {
 			err = w.enricher.Handle(ctx, m)
 		}
-		if errors.Is(err, delivery.ErrNewer) {
+		if errors.Is(err, delivery.ErrNewer) || errors.Is(err, endpoint.ErrUnreadable) {
 			m.Retry(newerWait)
 			err = nil
 			continue

@@ -260,3 +260,33 @@ func TestADeliveryOfALaterVersionWaitsAndHoldsUpNoOther(t *testing.T) {
 		t.Errorf("it is acknowledged: %+v %v", p, err)
 	}
 }
+
+func TestADeliveryOfANamespaceThatCannotBeReadWaitsAndHoldsUpNoOther(t *testing.T) {
+	r := newRig(t, streamtest.Topology())
+	bucket, err := r.conn.Bucket(t.Context(), stream.BucketEndpoints)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bucket.Put(t.Context(), "namespace.later", []byte(`{"schema":99,"name":"later","calendar":[{"unit":"day"}]}`)); err != nil {
+		t.Fatal(err)
+	}
+	header, body, err := delivery.Encode([]delivery.Delivery{{ID: "LATER", Endpoint: "e1", Namespace: "later", Received: time.Now(), Body: []byte(`{"log_id":"later"}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	receipt, err := r.conn.Publish(t.Context(), stream.Outgoing{Subject: stream.SubjectDeliveries, Header: header, Data: body})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		r.post(i)
+	}
+	l, stop := r.run()
+	r.await("an alarm", func() bool { return l.has(`"level":"ERROR"`, "the record of its namespace cannot be read") })
+	r.await("the others are finished", func() bool {
+		p, err := r.conn.Progress(t.Context(), stream.Deliveries, stream.Enricher)
+		return err == nil && p.Waiting == 0 && p.InFlight == 1 && p.Done == receipt.Sequence-1
+	})
+	r.check(5)
+	stop()
+}

@@ -22,15 +22,12 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 }
 
-// leastRole is what the README promises to be enough.
-const leastRole = `{"cluster":["monitor"],"indices":[{"names":["logs-auth0.logs-*"],"privileges":["delete_index","view_index_metadata","monitor"]}]}`
-
 // It deletes with the least privileges, on its own account, and that account may not write.
 func TestTheLeastPrivilegesAreEnoughUnderTLS(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it needs Elasticsearch")
 	}
-	es := elastictest.StartSecured(t, elastictest.Account{Name: "retention", Password: "retention's password", Role: leastRole})
+	es := elastictest.StartSecuredWith(t, elastic.RolesYAML(), elastictest.Account{Name: "retention", Password: "retention's password", Roles: []string{elastic.RoleRetention}})
 	ns := es.Namespace(t)
 	nats := streamtest.Start(t)
 	registry, err := endpoint.Open(t.Context(), nats.Open(t, ns))

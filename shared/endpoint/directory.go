@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -25,12 +26,13 @@ type Directory struct {
 	current    bool            // it is being followed, and no change was missed
 	listed     map[string]bool // endpoints of the registry as it is being read; nil once it was read
 	unread     map[string]bool // endpoints with a record that this build cannot read
+	waiting    map[string]bool // namespaces with such a record
 }
 
 // Follow returns a directory; it is empty until Run has read the registry.
 func (r *Registry) Follow(log *slog.Logger) *Directory {
 	return &Directory{
-		bucket: r.bucket, log: log, alarm: telemetry.NewThrottle(log, 10*time.Second), endpoints: map[string]*Endpoint{}, namespaces: map[string]Namespace{}, unread: map[string]bool{}, changed: make(chan struct{}),
+		bucket: r.bucket, log: log, alarm: telemetry.NewThrottle(log, 10*time.Second), endpoints: map[string]*Endpoint{}, namespaces: map[string]Namespace{}, unread: map[string]bool{}, waiting: map[string]bool{}, changed: make(chan struct{}),
 	}
 }
 
@@ -161,13 +163,15 @@ func (d *Directory) applyEndpoint(id string, entry stream.Entry) {
 }
 
 func (d *Directory) applyNamespace(name string, entry stream.Entry) {
+	delete(d.waiting, name)
 	if entry.Deleted {
 		delete(d.namespaces, name)
 		return
 	}
 	ns, err := decodeNamespace(entry)
-	if err != nil { // the last good record stays in force
-		d.log.Error("a record of the registry cannot be read", "key", entry.Key, "error", err)
+	if err != nil { // by the record before, an event could go to another index than by this one
+		d.waiting[name] = true
+		d.log.Error("a record of the registry cannot be read: what needs it waits", "key", entry.Key, "error", err)
 		return
 	}
 	d.namespaces[name] = ns
@@ -192,15 +196,19 @@ func (d *Directory) Endpoints() []*Endpoint {
 	return all
 }
 
-// Namespace returns a namespace's record.
-func (d *Directory) Namespace(name string) (Namespace, bool) {
+// Namespace returns a namespace's record; ok is false while none is known, or the present one cannot be read.
+func (d *Directory) Namespace(name string) (ns Namespace, ok bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	ns, ok := d.namespaces[name]
+	if d.waiting[name] {
+		return Namespace{}, false
+	}
+	ns, ok = d.namespaces[name]
 	return ns, ok
 }
 
-// Learn reads the record of a namespace that the directory has not heard of yet; ErrNoNamespace when there is none.
+// Learn reads the record of a namespace that the directory has not heard of yet; ErrNoNamespace when there is none,
+// ErrUnreadable when this build cannot read it.
 func (d *Directory) Learn(ctx context.Context, name string) error {
 	ns, _, err := loadNamespace(ctx, d.bucket, name)
 	if err != nil {
@@ -208,6 +216,9 @@ func (d *Directory) Learn(ctx context.Context, name string) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.waiting[name] { // the one that was heard of is newer than the one that was read, or the next to be heard of is this
+		return fmt.Errorf("namespace %s: %w", name, ErrUnreadable)
+	}
 	if _, known := d.namespaces[name]; !known { // what was heard meanwhile is newer
 		d.namespaces[name] = ns
 		d.announce()

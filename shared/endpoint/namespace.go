@@ -26,6 +26,8 @@ type Namespace struct {
 var (
 	ErrNoNamespace    = errors.New("no such namespace")
 	ErrNamespaceTaken = errors.New("namespace exists already")
+	// ErrUnreadable says that there is a record, and that this build cannot read it: it is broken, or ErrNewer too.
+	ErrUnreadable = errors.New("the record cannot be read")
 )
 
 // MinRetention is the shortest retention. A shorter one would expire events that Auth0 is still trying to deliver.
@@ -110,18 +112,20 @@ func loadNamespace(ctx context.Context, bucket *stream.Bucket, name string) (Nam
 	return n, entry, err
 }
 
+// decodeNamespace reads a record; every error is ErrUnreadable.
 func decodeNamespace(entry stream.Entry) (n Namespace, err error) {
-	if err := json.Unmarshal(entry.Value, &n); err != nil {
-		return n, fmt.Errorf("reading record %s of the registry: %w", entry.Key, err)
+	err = json.Unmarshal(entry.Value, &n)
+	switch {
+	case n.Schema > Schema: // whatever else is wrong with it to us
+		err = fmt.Errorf("%w (%d, this build reads %d)", ErrNewer, n.Schema, Schema)
+	case err != nil:
+	case entry.Key != namespaceKey+n.Name:
+		err = fmt.Errorf("it says its name is %q", n.Name)
+	default:
+		err = n.check()
 	}
-	if n.Schema > Schema {
-		return n, fmt.Errorf("reading record %s of the registry: %w (%d, this build reads %d)", entry.Key, ErrNewer, n.Schema, Schema)
-	}
-	if entry.Key != namespaceKey+n.Name {
-		return n, fmt.Errorf("reading record %s of the registry: it says its name is %q", entry.Key, n.Name)
-	}
-	if err := n.check(); err != nil {
-		return n, fmt.Errorf("reading record %s of the registry: %w", entry.Key, err)
+	if err != nil {
+		return n, fmt.Errorf("record %s of the registry: %w: %w", entry.Key, ErrUnreadable, err)
 	}
 	return n, nil
 }
@@ -187,26 +191,56 @@ func (r *Registry) Namespaces(ctx context.Context) ([]Namespace, error) {
 	return all, nil
 }
 
-// importNamespace stores a namespace out of a backup. The calendar of one that exists stays, because events are stored
-// under it; but one that was never told otherwise takes the backup's, since it may have been made a moment ago, by a start
-// on an empty registry.
-func (r *Registry) importNamespace(ctx context.Context, n Namespace, overwrite bool) error {
+// KeptCalendar is a calendar that an import left as it was, although the backup has another one.
+type KeptCalendar struct {
+	Namespace string          `json:"namespace"`
+	Kept      period.Calendar `json:"kept"`
+	Backup    period.Calendar `json:"backup"`
+}
+
+// importNamespace stores a namespace out of a backup. One that exists takes the backup's calendar only if it was never told
+// otherwise and is unused, since it may have been made a moment ago, by a start on an empty registry. Else its calendar
+// stays and is returned: under another one, events that are stored already would be there twice when they come again.
+func (r *Registry) importNamespace(ctx context.Context, n Namespace, overwrite bool) (*KeptCalendar, error) {
 	if n.Schema > Schema {
-		return fmt.Errorf("namespace %s: %w", n.Name, ErrNewer)
+		return nil, fmt.Errorf("namespace %s: %w", n.Name, ErrNewer)
+	}
+	if len(n.Calendar) == 0 {
+		n.Calendar = period.Daily()
 	}
 	n.RetentionSet = r.now().UTC()
 	err := r.CreateNamespace(ctx, n)
 	if !errors.Is(err, ErrNamespaceTaken) {
-		return err
+		return nil, err
 	}
-	_, err = r.changeNamespace(ctx, n.Name, func(have *Namespace, _ time.Time) error {
-		if slices.Equal(have.Calendar, period.Daily()) {
-			have.Calendar = n.Calendar
-		}
+	have, err := r.changeNamespace(ctx, n.Name, func(have *Namespace, _ time.Time) error {
 		if overwrite && have.Retention != n.Retention {
 			have.Retention, have.RetentionSet = n.Retention, n.RetentionSet
 		}
+		if !same(have.Calendar, n.Calendar) && same(have.Calendar, period.Daily()) {
+			used, err := r.used(ctx, n.Name) // at the last moment before it is written
+			if err != nil {
+				return err
+			}
+			if !used {
+				have.Calendar = n.Calendar
+			}
+		}
 		return have.check()
 	})
-	return err
+	if err != nil || same(have.Calendar, n.Calendar) {
+		return nil, err
+	}
+	return &KeptCalendar{Namespace: n.Name, Kept: have.Calendar, Backup: n.Calendar}, nil
+}
+
+func same(a, b period.Calendar) bool {
+	return slices.EqualFunc(a, b, func(a, b period.Rule) bool { return a.Unit == b.Unit && a.From.Equal(b.From) })
+}
+
+// used reports whether documents of a namespace have ever been on their way to Elasticsearch. It errs on the side of used:
+// to a new consumer, what was purged before it counts as done.
+func (r *Registry) used(ctx context.Context, namespace string) (bool, error) {
+	p, err := r.conn.Progress(ctx, stream.Documents, stream.Indexer(namespace))
+	return p != stream.Progress{}, err
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/period"
+	"github.com/sluicelog/sluice/shared/stream"
+	"github.com/sluicelog/sluice/shared/stream/streamtest"
 )
 
 const day = 24 * time.Hour
@@ -85,8 +87,8 @@ func TestAChangedRetentionSettlesBeforeAnythingIsDueByIt(t *testing.T) {
 	}
 }
 
-func TestABackupNeverChangesACalendarUnderWhichEventsAreStored(t *testing.T) {
-	r, ctx := open(t), t.Context()
+func TestABackupNeverChangesACalendarThatWasChosen(t *testing.T) {
+	r, ctx := openWith(t, "fresh", "hourly", "gone"), t.Context()
 	if err := errors.Join(r.EnsureNamespace(ctx, "fresh"), r.CreateNamespace(ctx, endpoint.Namespace{Name: "hourly", Calendar: period.Calendar{{Unit: period.Hour}}})); err != nil {
 		t.Fatal(err)
 	}
@@ -95,8 +97,13 @@ func TestABackupNeverChangesACalendarUnderWhichEventsAreStored(t *testing.T) {
 		{Name: "fresh", Calendar: monthly, Retention: 30 * day}, {Name: "hourly", Calendar: monthly, Retention: 30 * day}, {Name: "gone", Calendar: monthly, Retention: 30 * day},
 	}}
 	for _, overwrite := range []bool{false, true} {
-		if _, err := r.Import(ctx, backup, overwrite); err != nil {
+		done, err := r.Import(ctx, backup, overwrite)
+		if err != nil {
 			t.Fatal(err)
+		}
+		want := []endpoint.KeptCalendar{{Namespace: "hourly", Kept: period.Calendar{{Unit: period.Hour}}, Backup: monthly}}
+		if diff := cmp.Diff(want, done.Calendars); diff != "" {
+			t.Error(diff)
 		}
 		for name, want := range map[string]period.Unit{"fresh": period.Month, "hourly": period.Hour, "gone": period.Month} {
 			n, err := r.Namespace(ctx, name)
@@ -107,6 +114,61 @@ func TestABackupNeverChangesACalendarUnderWhichEventsAreStored(t *testing.T) {
 				t.Errorf("%s, overwrite %v: retention %s", name, overwrite, n.Retention)
 			}
 		}
+	}
+}
+
+// A document waits, is in flight, or is done: under whatever calendar it was mapped, it must meet itself when it comes again.
+func TestABackupNeverChangesACalendarUnderWhichEventsAreStored(t *testing.T) {
+	conn, ctx := streamtest.Start(t).Open(t, "default", "other"), t.Context()
+	r, err := endpoint.Open(ctx, conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(r.EnsureNamespace(ctx, "default"), r.EnsureNamespace(ctx, "other")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Publish(ctx, stream.Outgoing{Subject: stream.SubjectDocuments("default"), Data: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	monthly := period.Calendar{{Unit: period.Month}}
+	backup := &endpoint.Backup{Version: 1, Namespaces: []endpoint.Namespace{{Name: "default", Calendar: monthly}}}
+	try := func(when string, overwrite bool) {
+		t.Helper()
+		done, err := r.Import(ctx, backup, overwrite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]endpoint.KeptCalendar{{Namespace: "default", Kept: period.Daily(), Backup: monthly}}, done.Calendars); diff != "" {
+			t.Errorf("while the document %s: %s", when, diff)
+		}
+		if n, err := r.Namespace(ctx, "default"); err != nil || n.Calendar.Last().Unit != period.Day {
+			t.Errorf("while the document %s: %+v, %v", when, n, err)
+		}
+	}
+	try("waits", false)
+	inbox, err := conn.Inbox(ctx, stream.Documents, stream.Indexer("default"), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = inbox.Run(running) }() // never fails
+	defer func() { stop(); <-ended }()
+	batch, err := inbox.Next(ctx, stream.Want{Count: 1, Bytes: 1})
+	if err != nil || len(batch) != 1 {
+		t.Fatal(len(batch), err)
+	}
+	try("is in flight", true)
+	batch[0].Done()
+	await(t, func() bool {
+		p, err := conn.Progress(ctx, stream.Documents, stream.Indexer("default"))
+		return err == nil && p.InFlight == 0
+	})
+	try("is done", true)
+
+	backup.Namespaces[0].Name = "other" // another namespace's documents are none of its own
+	if done, err := r.Import(ctx, backup, false); err != nil || len(done.Calendars) != 0 {
+		t.Errorf("an unused namespace keeps its calendar: %v, %v", done.Calendars, err)
 	}
 }
 
@@ -129,6 +191,50 @@ func TestADirectoryLearnsOfANamespaceBeforeItIsTold(t *testing.T) {
 	cancel()
 	if err := d.AwaitCurrent(ended); err == nil {
 		t.Error("a directory that is told nothing is current")
+	}
+}
+
+func TestANamespaceWhoseRecordCannotBeReadWaitsUntilItCan(t *testing.T) {
+	conn, ctx := streamtest.Start(t).Open(t, "default", "other"), t.Context()
+	r, err := endpoint.Open(ctx, conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(r.EnsureNamespace(ctx, "default"), r.EnsureNamespace(ctx, "other")); err != nil {
+		t.Fatal(err)
+	}
+	bucket, err := conn.Bucket(ctx, stream.BucketEndpoints)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := r.Follow(slog.New(slog.DiscardHandler))
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = d.Run(running) }() // never fails
+	defer func() { stop(); <-ended }()
+	known := func() bool { _, ok := d.Namespace("default"); return ok }
+	for record, newer := range map[string]bool{`{"schema":99,"name":"default","calendar":"solar"}`: true, `{"name":"other"}`: false, `{"name":`: false} {
+		await(t, known)
+		if err := bucket.Put(ctx, "namespace.default", []byte(record)); err != nil {
+			t.Fatal(err)
+		}
+		await(t, func() bool { return !known() })
+		if err := d.Learn(ctx, "default"); !errors.Is(err, endpoint.ErrUnreadable) || errors.Is(err, endpoint.ErrNewer) != newer {
+			t.Errorf("%s: learning says %v", record, err)
+		}
+		if _, ok := d.Namespace("other"); !ok {
+			t.Errorf("%s: another namespace waits, too", record)
+		}
+		if names, _ := d.Namespaces(); len(names) != 2 {
+			t.Errorf("%s: what was stored before is left alone: %v", record, names)
+		}
+		if err := bucket.Put(ctx, "namespace.default", []byte(`{"name":"default","calendar":[{"unit":"month"}]}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, known)
+	if n, _ := d.Namespace("default"); n.Calendar.Last().Unit != period.Month {
+		t.Errorf("%+v", n)
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 
 // Registry reads and changes endpoints and namespaces. It is safe for concurrent use, also by several processes.
 type Registry struct {
+	conn   *stream.Conn
 	bucket *stream.Bucket
 	now    func() time.Time
 }
@@ -41,7 +42,7 @@ func Open(ctx context.Context, conn *stream.Conn) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Registry{bucket: bucket, now: time.Now}, nil
+	return &Registry{conn: conn, bucket: bucket, now: time.Now}, nil
 }
 
 // Create stores a new endpoint with its first token. An empty ID is filled in.
@@ -184,33 +185,47 @@ func (r *Registry) Export(ctx context.Context) (*Backup, error) {
 	return &Backup{Version: 1, Endpoints: endpoints, Namespaces: namespaces}, err
 }
 
-// Import stores what a backup holds. An endpoint that exists is left as it is unless overwrite is set; the result names
-// the endpoints that were written.
-func (r *Registry) Import(ctx context.Context, b *Backup, overwrite bool) (written []string, err error) {
+// Imported is what an import did.
+type Imported struct {
+	Endpoints []string       // that were written
+	Calendars []KeptCalendar // that are not as in the backup
+}
+
+// Import stores what a backup holds; the streams' consumers of its namespaces must be there. An endpoint that exists is left
+// as it is unless overwrite is set. With an error the result holds what was done before.
+func (r *Registry) Import(ctx context.Context, b *Backup, overwrite bool) (done Imported, err error) {
 	if b.Version != 1 {
-		return nil, fmt.Errorf("reading backup: version %d is unknown, this build reads 1", b.Version)
+		return done, fmt.Errorf("reading backup: version %d is unknown, this build reads 1", b.Version)
 	}
 	for _, ns := range b.Namespaces {
-		if err := r.importNamespace(ctx, ns, overwrite); err != nil {
-			return written, err
+		kept, err := r.importNamespace(ctx, ns, overwrite)
+		if err != nil {
+			return done, err
+		}
+		if kept != nil {
+			done.Calendars = append(done.Calendars, *kept)
 		}
 	}
 	for _, e := range b.Endpoints {
-		if err := errors.Join(CheckID(e.ID), stream.CheckNamespace(e.Namespace)); err != nil {
-			return written, err
-		}
-		if e.Schema > Schema {
-			return written, fmt.Errorf("endpoint %s: %w", e.ID, ErrNewer)
-		}
-		stored, err := r.store(ctx, endpointKey+e.ID, e, overwrite)
+		stored, err := r.importEndpoint(ctx, e, overwrite)
 		if err != nil {
-			return written, err
+			return done, err
 		}
 		if stored {
-			written = append(written, e.ID)
+			done.Endpoints = append(done.Endpoints, e.ID)
 		}
 	}
-	return written, nil
+	return done, nil
+}
+
+func (r *Registry) importEndpoint(ctx context.Context, e *Endpoint, overwrite bool) (stored bool, err error) {
+	if err := errors.Join(CheckID(e.ID), stream.CheckNamespace(e.Namespace)); err != nil {
+		return false, err
+	}
+	if e.Schema > Schema {
+		return false, fmt.Errorf("endpoint %s: %w", e.ID, ErrNewer)
+	}
+	return r.store(ctx, endpointKey+e.ID, e, overwrite)
 }
 
 func (r *Registry) store(ctx context.Context, key string, value any, overwrite bool) (stored bool, err error) {

@@ -87,6 +87,7 @@ type work struct {
 	ready   []stream.Outgoing    // documents that are not on disk yet
 	letters []*deadletter.Letter // that are not on disk yet
 	event   auth0.Event
+	space   endpoint.Namespace // of the delivery in hand, as it is known at this element
 	line    []byte
 	body    []byte // of the delivery in hand, decompressed
 	key     string // of the letters of the delivery in hand
@@ -98,8 +99,9 @@ type work struct {
 type counts struct{ mapped, dead, expired, unknown int }
 
 // Handle does one message, however long the stream is full or away. It maps every event once, and stores what is ready
-// until that is on disk. It returns an error when ctx ended, and delivery.ErrNewer for a message of a later version: nothing
-// is lost then, and the same message may be handled again, the latter by a later build.
+// until that is on disk. It returns an error when ctx ended, delivery.ErrNewer for a message of a later version, and
+// endpoint.ErrUnreadable while a namespace's record cannot be read: nothing is lost then, and the same message may be
+// handled again, perhaps by a later build.
 func (e *Enricher) Handle(ctx context.Context, m *stream.Message) error {
 	w := &work{Enricher: e, message: m, begin: time.Now(), now: e.p.Now(), became: map[stream.Count]uint64{}}
 	deliveries, err := delivery.Decode(m.Header, m.Data)
@@ -114,6 +116,9 @@ func (e *Enricher) Handle(ctx context.Context, m *stream.Message) error {
 		err = w.store(ctx)
 	} else {
 		err = w.all(ctx, deliveries)
+	}
+	if errors.Is(err, endpoint.ErrUnreadable) {
+		w.givenBack(ctx, err)
 	}
 	if err != nil {
 		return err
@@ -164,7 +169,7 @@ func oldest(all []delivery.Delivery) time.Time {
 	return first
 }
 
-// delivery handles one delivery, or one part of one. The error says that ctx ended.
+// delivery handles one delivery, or one part of one. The error says that ctx ended, or is endpoint.ErrUnreadable.
 func (w *work) delivery(ctx context.Context, d *delivery.Delivery) error {
 	w.key, w.body = "", d.Body
 	if err := check(d); err != nil {
@@ -192,12 +197,16 @@ func (w *work) delivery(ctx context.Context, d *delivery.Delivery) error {
 	return w.split(ctx, d)
 }
 
-// split handles the elements of the delivery in hand.
+// split handles the elements of the delivery in hand, until its namespace's record cannot be read any more.
 func (w *work) split(ctx context.Context, d *delivery.Delivery) error {
 	broken := 0
 	for element := range auth0.Split(w.body) {
 		if ctx.Err() != nil {
 			return fmt.Errorf("enriching delivery %s: %w", d.ID, ctx.Err())
+		}
+		var known bool
+		if w.space, known = w.p.Directory.Namespace(d.Namespace); !known { // hear has seen to it, but that was a while ago
+			return fmt.Errorf("enriching delivery %s: namespace %s: %w", d.ID, d.Namespace, endpoint.ErrUnreadable)
 		}
 		at := element.At
 		element.Index += d.First
@@ -244,9 +253,8 @@ func (w *work) document(d *delivery.Delivery, el auth0.Element) error {
 	if err != nil {
 		return err
 	}
-	ns, _ := w.p.Directory.Namespace(d.Namespace) // hear has seen to it
 	at := indexTime(&w.event)
-	if ns.Retention > 0 && !at.IsZero() && at.Before(w.arrived().Add(-ns.Retention)) {
+	if w.space.Retention > 0 && !at.IsZero() && at.Before(w.arrived().Add(-w.space.Retention)) {
 		w.counts.expired++
 		w.count(d.Endpoint, stream.BecameExpired)
 		return nil
@@ -255,7 +263,7 @@ func (w *work) document(d *delivery.Delivery, el auth0.Element) error {
 	if tenant == "" {
 		tenant = d.Endpoint
 	}
-	index := period.Index(d.Namespace, ns.Calendar.Name(at))
+	index := period.Index(d.Namespace, w.space.Calendar.Name(at))
 	w.builder.Of(d.Endpoint)
 	if !w.builder.Add(d.Namespace, index, auth0.DocumentID(tenant, w.event.LogID), line) {
 		return errTooLarge

@@ -416,7 +416,8 @@ func (r *rig) value(name, label string) float64 {
 	}
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
-			if family.GetName() == name && m.GetLabel()[0].GetValue() == label {
+			labels := append(m.GetLabel(), nil) // one without a label has the empty one
+			if family.GetName() == name && labels[0].GetValue() == label {
 				return m.GetCounter().GetValue()
 			}
 		}

@@ -16,6 +16,7 @@ type Metrics struct {
 	dead     *prometheus.CounterVec
 	messages prometheus.Counter
 	newer    prometheus.Counter
+	unread   prometheus.Counter
 	duration prometheus.Histogram
 	last     *prometheus.GaugeVec
 	codes    prometheus.Gauge
@@ -34,6 +35,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		events:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_enricher_events_total", Help: "Events by what became of them."}, []string{"result"}),
 		dead:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_enricher_dead_lettered_total", Help: "Elements set aside, by reason."}, []string{"reason"}),
 		newer:    prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_enricher_newer_messages_total", Help: "Times that a message of a later version was given back, to wait for an enricher that can read it."}),
+		unread:   prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_enricher_unreadable_namespace_total", Help: "Times that a message was given back because the record of its namespace cannot be read."}),
 		messages: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_enricher_deliveries_total", Help: "Deliveries enriched."}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "sluice_enricher_message_duration_seconds", Help: "Time for one message, publishing included.",
@@ -47,7 +49,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	for _, result := range []string{"mapped", "dead", "expired", "unknown_code"} {
 		m.events.WithLabelValues(result)
 	}
-	reg.MustRegister(m.events, m.dead, m.newer, m.messages, m.duration, m.last, m.codes)
+	reg.MustRegister(m.events, m.dead, m.newer, m.unread, m.messages, m.duration, m.last, m.codes)
 	return m
 }
 

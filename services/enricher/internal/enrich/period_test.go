@@ -2,6 +2,7 @@ package enrich_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -188,5 +189,43 @@ func TestANamespaceThatWasNotHeardOfIsLookedUpAndNeverGuessed(t *testing.T) {
 	letters := r.dead()
 	if len(letters) != 1 || letters[0].Reason != "unknown_namespace" || string(letters[0].Body) != body || len(r.indexed()) != 1 {
 		t.Errorf("%v, %d documents", summary(letters), len(r.indexed()))
+	}
+}
+
+// fading is a directory that can read a record a number of times, and then not any more.
+type fading struct {
+	namespaces
+	reads int
+}
+
+func (f *fading) Namespace(name string) (endpoint.Namespace, bool) {
+	if f.reads == 0 {
+		return endpoint.Namespace{}, false
+	}
+	f.reads--
+	return f.namespaces.Namespace(name)
+}
+
+func (f *fading) Learn(context.Context, string) error { return endpoint.ErrUnreadable }
+
+func TestEventsOfANamespaceWhoseRecordCannotBeReadAreGivenBackWhole(t *testing.T) {
+	r := start(t)
+	m := message(t, of(strings.Join(events(0, 6), "\n")))
+	for _, reads := range []int{0, 1, 4} { // not at all, and until events of the delivery are mapped
+		parts := r.parts
+		parts.Directory = &fading{namespaces: r.spaces, reads: reads}
+		if err := enrich.New(parts).Handle(t.Context(), m); !errors.Is(err, endpoint.ErrUnreadable) {
+			t.Errorf("after %d looks: %v", reads, err)
+		}
+	}
+	if letters := r.dead(); len(r.indexed()) != 0 || len(letters) != 0 {
+		t.Errorf("%d documents, %v", len(r.indexed()), summary(letters))
+	}
+	if got := r.value("sluice_enricher_unreadable_namespace_total", ""); got != 3 {
+		t.Errorf("%v times given back", got)
+	}
+	r.handle(m) // the record can be read again
+	if len(r.indexed()) != 6 {
+		t.Errorf("%d documents", len(r.indexed()))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluicelog/sluice/shared/endpoint"
+	"github.com/sluicelog/sluice/shared/period"
 )
 
 func (a *App) endpointExportCommand() *cobra.Command {
@@ -93,8 +94,11 @@ type imported struct {
 	Written    []string `json:"written"`
 	Kept       []string `json:"kept"` // existed already and were left as they are
 	Namespaces []string `json:"namespaces"`
-	Cursors    []cursor `json:"cursors"`        // what to ask Auth0 for, where deliveries were lost
-	Note       string   `json:"note,omitempty"` // why there are none
+
+	Calendars []endpoint.KeptCalendar `json:"calendars_kept"` // that are not as in the backup
+
+	Cursors []cursor `json:"cursors"`        // what to ask Auth0 for, where deliveries were lost
+	Note    string   `json:"note,omitempty"` // why there are none
 }
 
 func (a *App) importRegistry(ctx context.Context, path string, overwrite bool) error {
@@ -107,27 +111,13 @@ func (a *App) importRegistry(ctx context.Context, path string, overwrite bool) e
 		return err
 	}
 	defer session.Close()
-	out := imported{Written: []string{}, Kept: []string{}, Namespaces: backupNamespaces(backup)}
-	for _, namespace := range out.Namespaces {
-		if _, err := session.Conn.SetupNamespace(ctx, namespace); err != nil {
-			return err
-		}
-	}
-	written, err := session.Registry.Import(ctx, backup, overwrite)
+	done, err := session.restore(ctx, backup, overwrite)
 	if err != nil {
-		if len(written) > 0 {
-			err = fmt.Errorf("%w (%s were written before: %s)", err, counted(len(written), "endpoint"), strings.Join(written, ", "))
-		}
 		return fmt.Errorf("importing %s: %w", path, err)
 	}
-	for _, namespace := range out.Namespaces { // one that only an endpoint speaks of has no record in the backup
-		if err := session.Registry.EnsureNamespace(ctx, namespace); err != nil {
-			return err
-		}
-	}
-	out.Written = append(out.Written, written...)
+	out := imported{Written: append([]string{}, done.Endpoints...), Kept: []string{}, Namespaces: backupNamespaces(backup), Calendars: append([]endpoint.KeptCalendar{}, done.Calendars...)}
 	for _, e := range backup.Endpoints {
-		if !slices.Contains(written, e.ID) {
+		if !slices.Contains(done.Endpoints, e.ID) {
 			out.Kept = append(out.Kept, e.ID)
 		}
 	}
@@ -135,6 +125,29 @@ func (a *App) importRegistry(ctx context.Context, path string, overwrite bool) e
 		out.Cursors, out.Note = []cursor{}, err.Error()
 	}
 	return a.print(out, func(w io.Writer) { writeImported(w, &out) })
+}
+
+// restore stores a backup, with all that its namespaces need.
+func (s *Session) restore(ctx context.Context, backup *endpoint.Backup, overwrite bool) (endpoint.Imported, error) {
+	namespaces := backupNamespaces(backup)
+	for _, namespace := range namespaces {
+		if _, err := s.Conn.SetupNamespace(ctx, namespace); err != nil {
+			return endpoint.Imported{}, err
+		}
+	}
+	done, err := s.Registry.Import(ctx, backup, overwrite)
+	if err != nil {
+		if n := len(done.Endpoints); n > 0 {
+			err = fmt.Errorf("%w (%s were written before: %s)", err, counted(n, "endpoint"), strings.Join(done.Endpoints, ", "))
+		}
+		return done, err
+	}
+	for _, namespace := range namespaces { // one that only an endpoint speaks of has no record in the backup
+		if err := s.Registry.EnsureNamespace(ctx, namespace); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
 }
 
 // backupNamespaces names every namespace that the backup's endpoints and records speak of.
@@ -155,7 +168,25 @@ func writeImported(w io.Writer, out *imported) {
 	if len(out.Kept) > 0 {
 		fmt.Fprintf(w, "Left as they are, since they exist already (--overwrite replaces them): %s.\n", strings.Join(out.Kept, ", "))
 	}
+	for _, c := range out.Calendars {
+		fmt.Fprintln(w)
+		paragraph(w, "The calendar of namespace "+c.Namespace+" stays as it is ("+ruled(c.Kept)+"), and is not the backup's ("+ruled(c.Backup)+"): "+
+			"events may be stored by it, and would be there a second time under another one when they come again. So will those that were stored by the backup's: "+
+			"let Auth0 send none of these again; `sluice ledger` names what is there twice.")
+	}
 	writeCursors(w, out.Cursors, out.Note)
+}
+
+// ruled is a calendar in words.
+func ruled(c period.Calendar) string {
+	words := make([]string, len(c))
+	for i, rule := range c {
+		words[i] = string(rule.Unit)
+		if i > 0 {
+			words[i] += " from " + moment(rule.From) + " on"
+		}
+	}
+	return strings.Join(words, ", ")
 }
 
 // maxBackup bounds what is read of a backup, in bytes.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluicelog/sluice/shared/endpoint"
+	"github.com/sluicelog/sluice/shared/stream"
 )
 
 func TestCreatePrintsTheFormAndStoresNoToken(t *testing.T) {
@@ -145,6 +146,27 @@ func TestARegistryMovesToAnotherServer(t *testing.T) {
 	}
 	if _, err := two.runWith(t, strings.NewReader(`{"version":1,"endpoints":[null]}`), "endpoint", "import", "-"); err == nil {
 		t.Error("a broken backup is accepted")
+	}
+}
+
+func TestAnImportSaysWhichCalendarItDidNotTake(t *testing.T) {
+	one, two := newBench(t), newBench(t)
+	one.must(t, "namespace", "create", "default", "--period", "month")
+	file := filepath.Join(t.TempDir(), "registry.json")
+	one.must(t, "endpoint", "export", "--output", file)
+	two.must(t, "namespace", "create", "default")
+	if _, err := two.conn.Publish(t.Context(), stream.Outgoing{Subject: stream.SubjectDocuments("default"), Data: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	if out := two.object(t, "endpoint", "import", file); count(out["calendars_kept"]) != 1 {
+		t.Errorf("import says %v", out)
+	}
+	text := strings.Join(strings.Fields(two.must(t, "endpoint", "import", "--overwrite", file)), " ")
+	if !strings.Contains(text, "The calendar of namespace default stays as it is (day), and is not the backup's (month)") {
+		t.Errorf("import says %s", text)
+	}
+	if n := two.object(t, "namespace", "show", "default"); n["period"] != "day" {
+		t.Errorf("%v", n)
 	}
 }
 

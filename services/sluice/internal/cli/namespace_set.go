@@ -237,14 +237,21 @@ func countedAre(n int) string {
 func (a *App) agree(before, after *endpoint.Namespace, out *changedNamespace, yes bool) error {
 	switch {
 	case len(out.Due) > 0:
-		var documents int64
-		for _, one := range out.Due {
-			documents += one.Documents
-		}
-		return a.confirm(fmt.Sprintf("keep the events of namespace %s for %s only, which deletes %d of its %d indices (%s to %s, %d documents)?",
-			after.Name, keptFor(after.Retention), len(out.Due), len(out.Indices), out.Due[0].Index, out.Due[len(out.Due)-1].Index, documents), yes)
+		return a.confirm(fmt.Sprintf("keep the events of namespace %s for %s only, which deletes %d of its %d indices (%s to %s, %s)?",
+			after.Name, keptFor(after.Retention), len(out.Due), len(out.Indices), out.Due[0].Index, out.Due[len(out.Due)-1].Index, documentsIn(out.Due)), yes)
 	case after.Retention > 0 && after.Retention != before.Retention && out.Note != "" && len(out.Indices) == 0:
 		return a.confirm("change namespace "+after.Name+" although it is not known which indices that deletes? ("+out.Note+")", yes)
 	}
 	return nil
+}
+
+func documentsIn(indices []shownIndex) string {
+	var all int64
+	for _, one := range indices {
+		if one.Documents == nil {
+			return "an unknown number of documents"
+		}
+		all += *one.Documents
+	}
+	return counted(all, "document")
 }

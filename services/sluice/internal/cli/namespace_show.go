@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluicelog/sluice/shared/elastic"
 	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/period"
 )
@@ -18,8 +20,8 @@ type shownIndex struct {
 	Index     string    `json:"index"`
 	From      time.Time `json:"from,omitzero"`
 	To        time.Time `json:"to,omitzero"`
-	Documents int64     `json:"documents"`
-	Bytes     int64     `json:"bytes"`
+	Documents *int64    `json:"documents,omitempty"` // absent: not known
+	Bytes     *int64    `json:"bytes,omitempty"`
 	Deleted   time.Time `json:"deleted,omitzero"` // when retention deletes it; absent: never
 }
 
@@ -95,23 +97,38 @@ func (s *Session) namespace(ctx context.Context, n *endpoint.Namespace, endpoint
 	defer cancel()
 	members, err := s.Elastic.Members(ctx, n.Name)
 	if err != nil {
-		out.Note = "the indices are not known: " + err.Error()
+		out.Note = "the indices are not known: " + unseen(err, "view_index_metadata", elastic.RoleSetup)
 		return out
 	}
 	sizes, err := s.Elastic.Sizes(ctx, n.Name)
-	if err != nil {
-		out.Note = "the size of the indices is not known: " + err.Error()
+	if err != nil && len(members) > 0 {
+		out.Note = "the sizes of the indices are not known: " + unseen(err, "monitor", elastic.RoleRetention)
 	}
 	for _, index := range members {
-		_, name, _ := period.Split(index)
-		one := shownIndex{Index: index, Documents: sizes[index].Documents, Bytes: sizes[index].Bytes}
-		one.From, one.To, _ = period.Span(name)
-		if at, due := n.Due(name); due {
-			one.Deleted = at
-		}
-		out.Indices = append(out.Indices, one)
+		out.Indices = append(out.Indices, shown(n, index, sizes))
 	}
 	return out
+}
+
+func shown(n *endpoint.Namespace, index string, sizes map[string]elastic.Size) shownIndex {
+	_, name, _ := period.Split(index)
+	one := shownIndex{Index: index}
+	one.From, one.To, _ = period.Span(name)
+	if size, known := sizes[index]; known {
+		one.Documents, one.Bytes = &size.Documents, &size.Bytes
+	}
+	if at, due := n.Due(name); due {
+		one.Deleted = at
+	}
+	return one
+}
+
+// unseen says why something of the indices is not known; where a privilege is missing, which, and the role that has it.
+func unseen(err error, privilege, role string) string {
+	if elastic.Status(err) != http.StatusForbidden {
+		return err.Error()
+	}
+	return "not permitted: the user of Elasticsearch needs the privilege " + privilege + " on logs-auth0.logs-*, which the role " + role + " has"
 }
 
 // next is the index that is deleted first; nil when none ever is.
@@ -194,6 +211,10 @@ func writeNamespace(w io.Writer, out *shownNamespace, n *endpoint.Namespace, now
 		default:
 			deleted = "now"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%.1f\t%s\n", one.Index, moment(one.From), moment(one.To), one.Documents, float64(one.Bytes)/(1<<20), deleted)
+		documents, size := "?", "?"
+		if one.Documents != nil && one.Bytes != nil {
+			documents, size = strconv.FormatInt(*one.Documents, 10), fmt.Sprintf("%.1f", float64(*one.Bytes)/(1<<20))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", one.Index, moment(one.From), moment(one.To), documents, size, deleted)
 	}
 }

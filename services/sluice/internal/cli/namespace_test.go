@@ -129,6 +129,60 @@ func TestARetentionSaysWhatItDeletesAndAsks(t *testing.T) {
 	}
 }
 
+func TestSizesThatMayNotBeSeenAreNotZero(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs Elasticsearch: not with -short")
+	}
+	b := newBench(t)
+	es := elastictest.StartSecuredWith(t, elastic.RolesYAML(),
+		elastictest.Account{Name: "reader", Password: "reader's password", Roles: []string{elastic.RoleReader}},
+		elastictest.Account{Name: "setup", Password: "setup's password", Roles: []string{elastic.RoleSetup}},
+		elastictest.Account{Name: "both", Password: "both's password", Roles: []string{elastic.RoleSetup, elastic.RoleRetention}},
+	)
+	if err := b.dir.WriteReady(state.Ready{NATSURL: b.nats.URL(), ElasticsearchURL: es.URL}); err != nil {
+		t.Fatal(err)
+	}
+	admin, err := elastic.Open(elastic.Config{ElasticsearchURL: config.URL(es.URL), ElasticsearchUsername: es.Username, ElasticsearchPassword: config.Secret(es.Password), ElasticsearchCAFile: es.CAFile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.SetupNamespace(t.Context(), "default", elastic.Index{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.EnsureIndex(t.Context(), period.Index("default", "2020.01.01")); err != nil {
+		t.Fatal(err)
+	}
+	b.must(t, "namespace", "create", "default")
+	t.Setenv("ELASTICSEARCH_CA_FILE", es.CAFile)
+	for _, c := range []struct {
+		user, note, row string
+		indices         int
+	}{
+		{"reader", "indices are not known: not permitted: the user of Elasticsearch needs the privilege view_index_metadata on logs-auth0.logs-*, which the role sluice_setup has", "", 0},
+		{"setup", "sizes of the indices are not known: not permitted: the user of Elasticsearch needs the privilege monitor on logs-auth0.logs-*, which the role sluice_retention has", "? ? never", 1},
+		{"both", "", "0 0.0 never", 1},
+	} {
+		t.Setenv("ELASTICSEARCH_USERNAME", c.user)
+		t.Setenv("ELASTICSEARCH_PASSWORD", c.user+"'s password")
+		n := b.object(t, "namespace", "show", "default")
+		if note, _ := n["note"].(string); !strings.HasSuffix(note, c.note) || (note == "") != (c.note == "") || length(n, "indices") != c.indices {
+			t.Errorf("as %s: %v", c.user, n)
+		}
+		raw := b.must(t, "namespace", "show", "default", "--json")
+		if strings.Contains(raw, `"documents"`) != (c.user == "both") {
+			t.Errorf("as %s: %s", c.user, raw)
+		}
+		if text := strings.Join(strings.Fields(b.must(t, "namespace", "show", "default")), " "); !strings.Contains(text, c.note) || !strings.Contains(text, c.row) {
+			t.Errorf("as %s: %s", c.user, text)
+		}
+	}
+	t.Setenv("ELASTICSEARCH_USERNAME", "setup")
+	t.Setenv("ELASTICSEARCH_PASSWORD", "setup's password")
+	if _, err := b.run(t, "namespace", "set", "default", "--retention", "90d"); err == nil || !strings.Contains(err.Error(), "an unknown number of documents") {
+		t.Errorf("asked before it is deleted: %v", err)
+	}
+}
+
 // length is how many elements a member of an object has, -1 when it is no list.
 func length(object map[string]any, member string) int {
 	list, ok := object[member].([]any)
