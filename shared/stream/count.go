@@ -18,6 +18,7 @@ const (
 	BecameDead      = "dead"      // either's: set aside
 	BecameIndexed   = "indexed"   // the indexer's
 	BecameDuplicate = "duplicate" // the indexer's: it was there already
+	BecameReplayed  = "replayed"  // the indexer's, besides one of the others: it was a dead letter, and was sent again
 	becameRepeated  = "repeated"  // the janitor's: of a part that was stored twice, and counted the first time
 )
 

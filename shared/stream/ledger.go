@@ -12,7 +12,7 @@ import (
 //
 //	Received = Indexed + Duplicate + Dead + Expired + InFlight
 //
-// A dead letter that was replayed was received twice.
+// A dead letter that was replayed was received twice: it stays among the dead, and what became of it now is counted, too.
 type LedgerEntry struct {
 	Endpoint  string `json:"endpoint"`
 	Received  uint64 `json:"received"`
@@ -22,7 +22,7 @@ type LedgerEntry struct {
 	Expired   uint64 `json:"expired"`
 	InFlight  int64  `json:"in_flight"` // made into documents, and not finished; below 0 for moments in which the indexer was counted first
 	Repeated  uint64 `json:"repeated"`  // documents that were stored twice because a worker died; not among the others
-	Documents uint64 `json:"documents"` // that were made
+	Documents uint64 `json:"documents"` // that were made, or replayed and finished
 }
 
 // finished is how many of the documents came to an end.
@@ -79,7 +79,7 @@ func (c *Conn) Ledger(ctx context.Context) (Ledger, error) {
 
 func ledgerEntry(endpoint string, in, out map[string]uint64) LedgerEntry {
 	e := LedgerEntry{
-		Endpoint: endpoint, Documents: in[BecameDocument], Expired: in[BecameExpired] + out[BecameExpired], Dead: in[BecameDead] + out[BecameDead],
+		Endpoint: endpoint, Documents: in[BecameDocument] + out[BecameReplayed], Expired: in[BecameExpired] + out[BecameExpired], Dead: in[BecameDead] + out[BecameDead],
 		Indexed: out[BecameIndexed], Duplicate: out[BecameDuplicate], Repeated: out[becameRepeated],
 	}
 	e.Received = e.Documents + in[BecameExpired] + in[BecameDead]
