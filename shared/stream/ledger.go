@@ -50,7 +50,7 @@ func (l *Ledger) Drained() bool {
 }
 
 // Ledger adds up what is accounted for. The deliveries' account is read first, so that every document it tells of lies
-// within Documents.Last.
+// within Documents.Last, and every document that came to an end comes from within Deliveries.Last.
 func (c *Conn) Ledger(ctx context.Context) (Ledger, error) {
 	l := Ledger{Entries: []LedgerEntry{}}
 	in, err := c.reach(ctx, Deliveries, &l.Deliveries)
@@ -61,6 +61,11 @@ func (c *Conn) Ledger(ctx context.Context) (Ledger, error) {
 	if err != nil {
 		return l, err
 	}
+	after, err := c.State(ctx, Deliveries)
+	if err != nil {
+		return l, err
+	}
+	l.Deliveries.Last = after.Last // as of after both accounts: whatever they tell of comes from before it
 	l.Since, l.Uncounted = in.Since, in.Uncounted+out.Uncounted
 	known := maps.Clone(in.Events)
 	if known == nil {
@@ -107,44 +112,4 @@ func (c *Conn) reach(ctx context.Context, stream string, r *Reach) (sums, error)
 	}
 	r.Covered, r.Last = acc.Covered, state.Last
 	return acc.Sums, err
-}
-
-// Audit compares ledgers over time. The zero value has compared nothing.
-type Audit struct {
-	made map[string]uint64 // documents, as of the ledger that is waited for
-	upTo uint64            // sequence of documents that must be accounted for first
-	open bool
-	diff map[string]uint64
-}
-
-// Compare takes the next ledger and returns, by endpoint, how many events have become documents that came to no end
-// although every message that could hold them did: at least so many, and exactly so many when nothing is on its way.
-// Messages that were not counted make it impossible to tell; then it returns nil.
-func (a *Audit) Compare(l Ledger) map[string]uint64 {
-	if l.Uncounted > 0 {
-		return nil
-	}
-	if a.diff == nil {
-		a.diff = map[string]uint64{}
-	}
-	if a.open && l.Documents.Covered >= a.upTo {
-		drained := l.Drained()
-		for i := range l.Entries {
-			e := &l.Entries[i]
-			missing := int64(a.made[e.Endpoint]) - int64(e.finished())
-			if drained {
-				a.diff[e.Endpoint] = uint64(max(e.InFlight, 0))
-			} else {
-				a.diff[e.Endpoint] = max(a.diff[e.Endpoint], uint64(max(missing, 0)))
-			}
-		}
-		a.open = false
-	}
-	if !a.open {
-		a.made, a.upTo, a.open = map[string]uint64{}, l.Documents.Last, true
-		for i := range l.Entries {
-			a.made[l.Entries[i].Endpoint] = l.Entries[i].Documents
-		}
-	}
-	return maps.Clone(a.diff)
 }
