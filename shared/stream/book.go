@@ -19,7 +19,8 @@ import (
 //
 //	<stream>.lease                                   who is its janitor
 //	<stream>.<epoch>.account                         up to where everything is finished
-//	<stream>.<epoch>.<consumer>.<instance>.<page>    what one instance finished behind that
+//	<stream>.<epoch>.<consumer>.<instance>.<page>    what one instance finished behind that; <instance>-<parts>-<number>
+//	                                                 for a part of it, where the counts take much room
 //
 // epoch is when the stream was made: the sequences of another stream of the same name mean nothing.
 type book struct {
@@ -164,6 +165,7 @@ type leaf struct {
 	consumer string // empty where the key is none of ours
 	page     uint64
 	last     uint64 // sequence in it
+	merged   bool   // joined from others
 	stale    bool   // from a stream that is no more
 	counts   []byte // of its messages, compressed
 }
@@ -194,7 +196,7 @@ func (b *book) verdicts(ctx context.Context, log *slog.Logger) (*sequence.Set, [
 			l.last, err = all.Decode(page, raw)
 		}
 		if err == nil && len(parts) == 5 {
-			l.consumer = parts[2]
+			l.consumer, l.merged = parts[2], strings.HasPrefix(parts[3], merged)
 		}
 		if err != nil {
 			log.WarnContext(ctx, "verdicts cannot be read; their messages get a second look", "key", e.Key, "error", err)
