@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"bytes"
+	"compress/flate"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -37,11 +39,46 @@ type account struct {
 	Growth     float64   `json:"growth,omitempty"`     // of unfinished data, in bytes per second
 	Measured   time.Time `json:"measured,omitzero"`
 	Sums       sums      `json:"sums,omitzero"`
+	Packed     []byte    `json:"packed,omitempty"` // the sums, compressed; from version 2 on
 	revision   uint64
 }
 
-// accountSchema is the version of the account that this build writes; it reads all up to it.
-const accountSchema = 1
+// Versions of the account that this build writes: the second one where the sums are compressed. It reads all up to it.
+const (
+	accountPlain  = 1
+	accountSchema = 2
+)
+
+// maxPlainSums is how many bytes of sums are written as they are. Those of maxEndpoints would be more than a server takes in
+// one message, and they must be in one: with the place up to which they reach.
+const maxPlainSums = 64 << 10
+
+// encode writes the account.
+func (a account) encode() ([]byte, error) {
+	a.Schema, a.Packed = accountPlain, nil
+	plain, err := json.Marshal(a.Sums)
+	if err != nil {
+		return nil, err
+	}
+	if len(plain) > maxPlainSums {
+		var packed bytes.Buffer
+		squeeze, _ := flate.NewWriter(&packed, flate.DefaultCompression) // the level is one
+		_, _ = squeeze.Write(plain)                                      // to memory
+		_ = squeeze.Close()
+		a.Schema, a.Packed, a.Sums = accountSchema, packed.Bytes(), sums{}
+	}
+	return json.Marshal(a)
+}
+
+// unpack puts the sums where they belong.
+func (a *account) unpack() error {
+	if len(a.Packed) == 0 {
+		return nil
+	}
+	err := json.NewDecoder(flate.NewReader(bytes.NewReader(a.Packed))).Decode(&a.Sums)
+	a.Packed = nil
+	return err
+}
 
 // newID is a name that no other instance has.
 func newID() string {
@@ -74,7 +111,7 @@ func (c *Conn) beginCounting(ctx context.Context, b *book, state State) error {
 		return err
 	}
 	f, err := c.floors(ctx, b.stream, state.Last, required)
-	begin := account{Schema: accountSchema, Covered: max(f.lowest, state.gone())}
+	begin := account{Covered: max(f.lowest, state.gone())}
 	switch {
 	case errors.Is(err, ErrBlocked): // one wrong consumer shall hold up no other; the janitor says what is wrong
 		f.done, begin.Covered = nil, state.gone()
@@ -90,7 +127,7 @@ func (c *Conn) beginCounting(ctx context.Context, b *book, state State) error {
 			c.log.WarnContext(ctx, "what was finished before counting began cannot be listed; it gets a second look", "consumer", b.stream+"/"+consumer, "error", err)
 		}
 	}
-	raw, err := json.Marshal(begin)
+	raw, err := begin.encode()
 	if err != nil {
 		return err
 	}
@@ -142,13 +179,15 @@ func (b *book) account(ctx context.Context) (account, error) {
 	if acc.Schema > accountSchema {
 		return acc, fmt.Errorf("%w: %s in bucket %s is of a later version (%d, this build reads %d): a later build makes room in this stream", ErrBlocked, e.Key, BucketVerdicts, acc.Schema, accountSchema)
 	}
+	if err := acc.unpack(); err != nil {
+		return acc, fmt.Errorf("unpacking %s from bucket %s: %w", e.Key, BucketVerdicts, err)
+	}
 	return acc, nil
 }
 
 // save writes the account, unless somebody else did so since it was read.
 func (b *book) save(ctx context.Context, acc *account) error {
-	acc.Schema = accountSchema
-	raw, err := json.Marshal(*acc)
+	raw, err := acc.encode()
 	if err != nil {
 		return err
 	}

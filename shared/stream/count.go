@@ -140,7 +140,11 @@ func cutCounted(given *sequence.Set, page uint64, lines map[uint64]string, room 
 		return nil
 	}
 	some := within(lines, from, from+size-1)
-	out, ok := joinCounted(raw, some, room)
+	var out []byte
+	ok := false
+	if parts == 1 || len(some) < len(lines) || size == 1 { // else they take as much as before, which was too much
+		out, ok = joinCounted(raw, some, room)
+	}
 	if !ok && size > 1 {
 		return append(cutCounted(one, page, some, room, 2*parts, 2*number), cutCounted(one, page, some, room, 2*parts, 2*number+1)...)
 	}

@@ -2,6 +2,9 @@ package stream_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"log/slog"
 	"math/rand/v2"
 	"testing"
@@ -141,6 +144,44 @@ func TestTheLedgerIsExactWhoeverDiesWhen(t *testing.T) {
 	audit.Compare(l)
 	if diff := audit.Compare(y.ledger()); diff["a"] != 0 || diff["b"] != 0 || diff == nil {
 		t.Errorf("a difference: %v", diff)
+	}
+}
+
+// TestTheLedgerHoldsAsManyEndpointsAsAreToldApart has an account whose sums are compressed.
+func TestTheLedgerHoldsAsManyEndpointsAsAreToldApart(t *testing.T) {
+	y := newYard(t, "shop")
+	const messages, each, events = 250, 20, uint64(1 << 58)
+	y.publish(stream.SubjectDocuments("shop"), messages)
+	in := y.mortal(stream.Documents, stream.Indexer("shop"), 0, func(_ *stream.Conn, m *stream.Message) {
+		var counts []stream.Count
+		for i := range uint64(each) {
+			sum := sha256.Sum256(binary.BigEndian.AppendUint64(nil, m.Sequence*each+i))
+			for at, became := range []string{stream.BecameIndexed, stream.BecameReplayed} {
+				counts = append(counts, stream.Count{hex.EncodeToString(sum[:])[1:], became, events + binary.BigEndian.Uint64(sum[6*at:])>>6})
+			}
+		}
+		m.Count(stream.Part{}, counts)
+	})
+	y.await("all is finished", func() bool {
+		at, err := y.conn.Progress(t.Context(), stream.Documents, stream.Indexer("shop"))
+		return err == nil && at.Done == messages
+	})
+	j := y.janitor(stream.Documents, in.Inbox)
+	var l stream.Ledger
+	y.await("all is accounted for", func() bool {
+		_ = j.Sweep(t.Context(), y.now) // a round has its time, and another one begins again
+		l = y.ledger()
+		return l.Drained()
+	})
+	if l.Uncounted != 0 || len(l.Entries) != messages*each {
+		t.Fatalf("%d endpoints, %d messages without a count", len(l.Entries), l.Uncounted)
+	}
+	for _, e := range l.Entries {
+		for _, n := range []uint64{e.Indexed, e.Documents} {
+			if n < events || n >= 2*events {
+				t.Fatalf("%+v", e)
+			}
+		}
 	}
 }
 
