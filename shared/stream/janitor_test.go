@@ -426,11 +426,24 @@ func TestWhatWasCutOffTheEndIsALoss(t *testing.T) {
 	if err != nil || len(losses) != 1 || losses[0].From != state.Last+1 || losses[0].To != 10 || losses[0].After.IsZero() {
 		t.Fatalf("%+v, %v", losses, err)
 	}
-	c := y.work(stream.Deliveries, stream.Enricher)
 	y.publish(stream.SubjectDeliveries, 5)
+	y.sweep(j, time.Second)
+	if l := y.ledger(); l.Deliveries.Covered > 0 {
+		t.Errorf("%d messages are accounted for, and nobody has worked on any", l.Deliveries.Covered)
+	}
+	c := y.mortal(stream.Deliveries, stream.Enricher, 0, func(_ *stream.Conn, m *stream.Message) {
+		m.Count(stream.Part{}, []stream.Count{{"a", stream.BecameExpired, 2}})
+	})
+	j.Attach(c.Inbox)
 	y.awaitFirst(j, stream.Deliveries, state.Last+6)
-	if len(c.seen) != int(state.Last)+5 {
-		t.Errorf("%v", c.seen)
+	if l := y.ledger(); l.Uncounted != 0 || len(l.Entries) != 1 || l.Entries[0].Expired != 2*(state.Last+5) {
+		t.Errorf("of %d messages with 2 events each it says %+v", state.Last+5, l)
+	}
+	later := y.conn.NewJanitor(stream.Deliveries, 0)
+	y.sweep(later, time.Minute)
+	y.sweep(later, time.Minute)
+	if n := metric(t, later, "lost_messages_total"); n != float64(10-state.Last) {
+		t.Errorf("%v messages are lost", n)
 	}
 }
 

@@ -187,7 +187,7 @@ func (j *Janitor) addUp(ctx context.Context, r *round, before uint64, leaves []l
 func (j *Janitor) lostBetween(before, after uint64, lines map[uint64]string) (n uint64) {
 	for _, l := range j.lost {
 		from, to := max(l.From, before+1), min(l.To, after)
-		if from > to {
+		if from > to || l.Cut {
 			continue
 		}
 		n += to - from + 1
