@@ -124,11 +124,12 @@ type record struct {
 // counts, and a part's name says which sequences it has: a later write in other parts takes nothing from an earlier one.
 // Counts take no more than room in a record.
 func encodeCounted(given *sequence.Set, page uint64, lines map[uint64]string, room int) []record {
-	return cutCounted(given, page, lines, room, 1, 0)
+	return cutCounted(given, page, lines, room, [2]uint64{1, 0})
 }
 
-// cutCounted writes one of so many parts of a page, in halves where it takes too much room.
-func cutCounted(given *sequence.Set, page uint64, lines map[uint64]string, room int, parts, number uint64) []record {
+// cutCounted writes one part of a page, at says of how many and which, in halves where it takes too much room.
+func cutCounted(given *sequence.Set, page uint64, lines map[uint64]string, room int, at [2]uint64) []record {
+	parts, number := at[0], at[1]
 	size := sequence.PageSize / parts
 	from := page*sequence.PageSize + number*size
 	one, name := given, ""
@@ -146,7 +147,7 @@ func cutCounted(given *sequence.Set, page uint64, lines map[uint64]string, room 
 		out, ok = joinCounted(raw, some, room)
 	}
 	if !ok && size > 1 {
-		return append(cutCounted(one, page, some, room, 2*parts, 2*number), cutCounted(one, page, some, room, 2*parts, 2*number+1)...)
+		return append(cutCounted(one, page, some, room, [2]uint64{2 * parts, 2 * number}), cutCounted(one, page, some, room, [2]uint64{2 * parts, 2*number + 1})...)
 	}
 	if !ok {
 		out, _ = joinCounted(raw, map[uint64]string{from: foldLine(some[from])}, math.MaxInt) // some words

@@ -1,4 +1,4 @@
-package stream
+package stream //nolint:testpackage // what is stored has no other reader
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package bulk
+package bulk //nolint:testpackage // it stands for a writer without an Elasticsearch
 
 import (
 	"context"
