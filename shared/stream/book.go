@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"bytes"
+	"compress/flate"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -19,7 +21,8 @@ import (
 //
 //	<stream>.lease                                   who is its janitor
 //	<stream>.<epoch>.account                         up to where everything is finished
-//	<stream>.<epoch>.<consumer>.<instance>.<page>    what one instance finished behind that
+//	<stream>.<epoch>.<consumer>.<instance>.<page>    what one instance finished behind that; <instance>-<parts>-<number>
+//	                                                 for a part of it, where the counts take much room
 //
 // epoch is when the stream was made: the sequences of another stream of the same name mean nothing.
 type book struct {
@@ -36,11 +39,46 @@ type account struct {
 	Growth     float64   `json:"growth,omitempty"`     // of unfinished data, in bytes per second
 	Measured   time.Time `json:"measured,omitzero"`
 	Sums       sums      `json:"sums,omitzero"`
+	Packed     []byte    `json:"packed,omitempty"` // the sums, compressed; from version 2 on
 	revision   uint64
 }
 
-// accountSchema is the version of the account that this build writes; it reads all up to it.
-const accountSchema = 1
+// Versions of the account that this build writes: the second one where the sums are compressed. It reads all up to it.
+const (
+	accountPlain  = 1
+	accountSchema = 2
+)
+
+// maxPlainSums is how many bytes of sums are written as they are. Those of maxEndpoints would be more than a server takes in
+// one message, and they must be in one: with the place up to which they reach.
+const maxPlainSums = 64 << 10
+
+// encode writes the account.
+func (a account) encode() ([]byte, error) {
+	a.Schema, a.Packed = accountPlain, nil
+	plain, err := json.Marshal(a.Sums)
+	if err != nil {
+		return nil, err
+	}
+	if len(plain) > maxPlainSums {
+		var packed bytes.Buffer
+		squeeze, _ := flate.NewWriter(&packed, flate.DefaultCompression) // the level is one
+		_, _ = squeeze.Write(plain)                                      // to memory
+		_ = squeeze.Close()
+		a.Schema, a.Packed, a.Sums = accountSchema, packed.Bytes(), sums{}
+	}
+	return json.Marshal(a)
+}
+
+// unpack puts the sums where they belong.
+func (a *account) unpack() error {
+	if len(a.Packed) == 0 {
+		return nil
+	}
+	err := json.NewDecoder(flate.NewReader(bytes.NewReader(a.Packed))).Decode(&a.Sums)
+	a.Packed = nil
+	return err
+}
 
 // newID is a name that no other instance has.
 func newID() string {
@@ -73,7 +111,7 @@ func (c *Conn) beginCounting(ctx context.Context, b *book, state State) error {
 		return err
 	}
 	f, err := c.floors(ctx, b.stream, state.Last, required)
-	begin := account{Schema: accountSchema, Covered: max(f.lowest, state.gone())}
+	begin := account{Covered: max(f.lowest, state.gone())}
 	switch {
 	case errors.Is(err, ErrBlocked): // one wrong consumer shall hold up no other; the janitor says what is wrong
 		f.done, begin.Covered = nil, state.gone()
@@ -89,7 +127,7 @@ func (c *Conn) beginCounting(ctx context.Context, b *book, state State) error {
 			c.log.WarnContext(ctx, "what was finished before counting began cannot be listed; it gets a second look", "consumer", b.stream+"/"+consumer, "error", err)
 		}
 	}
-	raw, err := json.Marshal(begin)
+	raw, err := begin.encode()
 	if err != nil {
 		return err
 	}
@@ -141,13 +179,15 @@ func (b *book) account(ctx context.Context) (account, error) {
 	if acc.Schema > accountSchema {
 		return acc, fmt.Errorf("%w: %s in bucket %s is of a later version (%d, this build reads %d): a later build makes room in this stream", ErrBlocked, e.Key, BucketVerdicts, acc.Schema, accountSchema)
 	}
+	if err := acc.unpack(); err != nil {
+		return acc, fmt.Errorf("unpacking %s from bucket %s: %w", e.Key, BucketVerdicts, err)
+	}
 	return acc, nil
 }
 
 // save writes the account, unless somebody else did so since it was read.
 func (b *book) save(ctx context.Context, acc *account) error {
-	acc.Schema = accountSchema
-	raw, err := json.Marshal(*acc)
+	raw, err := acc.encode()
 	if err != nil {
 		return err
 	}
@@ -164,6 +204,7 @@ type leaf struct {
 	consumer string // empty where the key is none of ours
 	page     uint64
 	last     uint64 // sequence in it
+	merged   bool   // joined from others
 	stale    bool   // from a stream that is no more
 	counts   []byte // of its messages, compressed
 }
@@ -194,7 +235,7 @@ func (b *book) verdicts(ctx context.Context, log *slog.Logger) (*sequence.Set, [
 			l.last, err = all.Decode(page, raw)
 		}
 		if err == nil && len(parts) == 5 {
-			l.consumer = parts[2]
+			l.consumer, l.merged = parts[2], strings.HasPrefix(parts[3], merged)
 		}
 		if err != nil {
 			log.WarnContext(ctx, "verdicts cannot be read; their messages get a second look", "key", e.Key, "error", err)

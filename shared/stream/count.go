@@ -5,10 +5,13 @@ import (
 	"compress/flate"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluicelog/sluice/shared/stream/sequence"
 )
 
 // What an event, or the document that it became, can have become.
@@ -18,6 +21,7 @@ const (
 	BecameDead      = "dead"      // either's: set aside
 	BecameIndexed   = "indexed"   // the indexer's
 	BecameDuplicate = "duplicate" // the indexer's: it was there already
+	BecameReplayed  = "replayed"  // the indexer's, besides one of the others: it was a dead letter, and was sent again
 	becameRepeated  = "repeated"  // the janitor's: of a part that was stored twice, and counted the first time
 )
 
@@ -100,8 +104,8 @@ func parseCountLine(line string) (part Part, counts []Count, err error) {
 	return part, counts, nil
 }
 
-// maxCounted bounds how many messages an instance keeps counts of until the janitor has added them up, maxCountBytes what
-// is written of them in a page of sequences. What is beyond either is finished without being counted, and said so.
+// maxCounted bounds how many messages an instance keeps counts of until the janitor has added them up; what is beyond is
+// finished without being counted, and said so. maxCountBytes bounds what is written of them in one record.
 const (
 	maxCounted    = 100_000
 	maxCountBytes = 512 << 10
@@ -110,26 +114,98 @@ const (
 // asCounted marks a page of sequences that comes with counts: its length, itself, and the counts, compressed.
 const asCounted = 'c'
 
-// encodeCounted joins a page with the counts of its messages.
-func encodeCounted(page []byte, lines map[uint64]string) []byte {
+// record is a page of sequences with the counts of its messages, or a part of one where these are too many.
+type record struct {
+	part string // belongs to the instance's name; empty for a whole page
+	raw  []byte
+}
+
+// encodeCounted joins a page of what was given with the counts of its messages. Each sequence is in the same record as its
+// counts, and a part's name says which sequences it has: a later write in other parts takes nothing from an earlier one.
+// Counts take no more than room in a record.
+func encodeCounted(given *sequence.Set, page uint64, lines map[uint64]string, room int) []record {
+	return cutCounted(given, page, lines, room, [2]uint64{1, 0})
+}
+
+// cutCounted writes one part of a page, at says of how many and which, in halves where it takes too much room.
+func cutCounted(given *sequence.Set, page uint64, lines map[uint64]string, room int, at [2]uint64) []record {
+	parts, number := at[0], at[1]
+	size := sequence.PageSize / parts
+	from := page*sequence.PageSize + number*size
+	one, name := given, ""
+	if parts > 1 {
+		one, name = given.Within(from, from+size-1), fmt.Sprintf("-%d-%d", parts, number)
+	}
+	raw := one.Encode(page)
+	if raw == nil {
+		return nil
+	}
+	some := within(lines, from, from+size-1)
+	var out []byte
+	ok := false
+	if parts == 1 || len(some) < len(lines) || size == 1 { // else they take as much as before, which was too much
+		out, ok = joinCounted(raw, some, room)
+	}
+	if !ok && size > 1 {
+		return append(cutCounted(one, page, some, room, [2]uint64{2 * parts, 2 * number}), cutCounted(one, page, some, room, [2]uint64{2 * parts, 2*number + 1})...)
+	}
+	if !ok {
+		out, _ = joinCounted(raw, map[uint64]string{from: foldLine(some[from])}, math.MaxInt) // some words
+	}
+	return []record{{part: name, raw: out}}
+}
+
+// within is what there is of some sequences.
+func within(lines map[uint64]string, from, to uint64) map[uint64]string {
+	some := map[uint64]string{}
+	for seq, line := range lines {
+		if seq >= from && seq <= to {
+			some[seq] = line
+		}
+	}
+	return some
+}
+
+// foldLine writes the counts of a line as nobody's, where it takes too much room to say whose they are.
+func foldLine(line string) string {
+	part, counts, err := parseCountLine(line)
+	if err != nil {
+		return ""
+	}
+	became := map[string]uint64{}
+	for _, c := range counts {
+		became[c.Became] += c.Events
+	}
+	counts = counts[:0]
+	for what, n := range became {
+		counts = append(counts, Count{Became: what, Events: n})
+	}
+	return countLine(part, counts)
+}
+
+// joinCounted joins an encoded page with counts; false when they take too much room.
+func joinCounted(page []byte, lines map[uint64]string, room int) (out []byte, ok bool) {
 	if len(lines) == 0 {
-		return page
+		return page, true
 	}
 	var packed bytes.Buffer
 	squeeze, _ := flate.NewWriter(&packed, flate.BestSpeed) // the level is one
 	for _, seq := range sortedKeys(lines) {
 		_, _ = fmt.Fprintf(squeeze, "%d %s\n", seq, lines[seq]) // to memory
+		if packed.Len() > room {
+			return nil, false
+		}
 	}
 	_ = squeeze.Close()
-	if packed.Len() > maxCountBytes {
-		return page
+	if packed.Len() > room {
+		return nil, false
 	}
-	out := append([]byte{asCounted}, strconv.Itoa(len(page))...)
+	out = append([]byte{asCounted}, strconv.Itoa(len(page))...)
 	out = append(append(out, '\n'), page...)
-	return append(out, packed.Bytes()...)
+	return append(out, packed.Bytes()...), true
 }
 
-// splitCounted undoes encodeCounted; counts stay compressed, nil where there are none.
+// splitCounted undoes joinCounted; counts stay compressed, nil where there are none.
 func splitCounted(raw []byte) (page, packed []byte) {
 	if len(raw) == 0 || raw[0] != asCounted {
 		return raw, nil

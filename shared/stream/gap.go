@@ -44,7 +44,10 @@ func extend(runs []run, seq uint64) []run {
 // mindGaps looks up what has been missing in the count for a while: what can be read gets a second look, the rest is
 // lost and counts as accounted for.
 func (j *Janitor) mindGaps(ctx context.Context, r *round) error {
-	lost := append(j.missingHead(r), j.missingTail(r)...)
+	if err := j.loseTail(ctx, r); err != nil {
+		return err
+	}
+	lost := j.missingHead(r)
 	known := j.gaps
 	j.gaps = map[uint64]gap{}
 	s, err := j.conn.js.Stream(ctx, j.stream)
@@ -95,9 +98,9 @@ func (j *Janitor) missingHead(r *round) []run {
 	return lost
 }
 
-// missingTail is what has been gone from the stream's end for a while: its files were cut off, and new messages get the
-// sequences of the old ones.
-func (j *Janitor) missingTail(r *round) []run {
+// loseTail writes down what has been gone from the stream's end for a while: its files were cut off. New messages get the
+// sequences of the old ones, so that these do not count as accounted for.
+func (j *Janitor) loseTail(ctx context.Context, r *round) error {
 	if r.state.Last >= r.account.Last {
 		j.tail = time.Time{}
 		return nil
@@ -112,8 +115,14 @@ func (j *Janitor) missingTail(r *round) []run {
 	for seq := range r.counted.Gaps(max(r.account.Covered, r.state.Last), r.account.Last) {
 		lost = extend(lost, seq)
 	}
+	for _, one := range lost {
+		l := Loss{Stream: j.stream, From: one.from, To: one.to, Noticed: j.tail.UTC(), Cut: true}
+		if err := j.note(ctx, r, &l); err != nil {
+			return err
+		}
+	}
 	r.account.Last = r.state.Last
-	return lost
+	return nil
 }
 
 // look finds out what a gap is, and returns how much it read; gone when the message cannot be read.
@@ -173,19 +182,27 @@ func (j *Janitor) secondLook(ctx context.Context, r *round, raw *jetstream.RawSt
 func (j *Janitor) lose(ctx context.Context, r *round, lost []run) error {
 	for _, one := range lost[:min(len(lost), maxRuns)] {
 		l := Loss{Stream: j.stream, From: one.from, To: one.to, Noticed: r.now.UTC()}
-		if err := j.surround(ctx, r, &l); err != nil {
+		if err := j.note(ctx, r, &l); err != nil {
 			return err
 		}
-		if err := j.conn.writeLoss(ctx, r.book, l); err != nil {
-			return err
-		}
-		j.conn.log.ErrorContext(ctx, "messages are lost: the server cannot read them, and nobody had finished them; let Auth0 send that time again, with a new log stream whose Starting Cursor lies before it",
-			"stream", j.stream, "from_sequence", l.From, "to_sequence", l.To, "messages", l.Count(), "stored_after", l.After, "stored_before", l.Before)
-		j.lost = append(j.lost, l)
-		j.countLost()
 		r.counted.AddRange(l.From, l.To)
 	}
 	r.account.Covered = max(r.account.Covered, min(r.counted.Prefix(r.account.Covered), max(r.state.Last, r.account.Covered)))
+	return nil
+}
+
+// note writes one loss down and raises the alarm.
+func (j *Janitor) note(ctx context.Context, r *round, l *Loss) error {
+	if err := j.surround(ctx, r, l); err != nil {
+		return err
+	}
+	if err := j.conn.writeLoss(ctx, r.book, *l); err != nil {
+		return err
+	}
+	j.conn.log.ErrorContext(ctx, "messages are lost: the server cannot read them, and nobody had finished them; let Auth0 send that time again, with a new log stream whose Starting Cursor lies before it",
+		"stream", j.stream, "from_sequence", l.From, "to_sequence", l.To, "messages", l.Count(), "stored_after", l.After, "stored_before", l.Before)
+	j.lost = append(j.lost, *l)
+	j.countLost()
 	return nil
 }
 

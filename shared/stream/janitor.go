@@ -205,7 +205,7 @@ func (j *Janitor) count(ctx context.Context, r *round) error {
 		return err
 	}
 	for _, l := range known {
-		if l.To > r.account.Covered {
+		if l.To > r.account.Covered && !l.Cut {
 			counted.AddRange(max(l.From, r.account.Covered+1), l.To)
 		}
 	}

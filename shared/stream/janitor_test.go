@@ -426,11 +426,28 @@ func TestWhatWasCutOffTheEndIsALoss(t *testing.T) {
 	if err != nil || len(losses) != 1 || losses[0].From != state.Last+1 || losses[0].To != 10 || losses[0].After.IsZero() {
 		t.Fatalf("%+v, %v", losses, err)
 	}
-	c := y.work(stream.Deliveries, stream.Enricher)
+	before := y.work(stream.Deliveries, stream.Enricher)
+	j.Attach(before.Inbox)
+	y.await("what is left is accounted for", func() bool { y.sweep(j, 0); return y.ledger().Deliveries.Covered == state.Last })
+	before.stop()
 	y.publish(stream.SubjectDeliveries, 5)
+	y.sweep(j, time.Second)
+	if l := y.ledger(); l.Deliveries.Covered != state.Last {
+		t.Errorf("accounted for is all up to %d, and nobody has worked on the new ones behind %d", l.Deliveries.Covered, state.Last)
+	}
+	c := y.mortal(stream.Deliveries, stream.Enricher, 0, func(_ *stream.Conn, m *stream.Message) {
+		m.Count(stream.Part{}, []stream.Count{{"a", stream.BecameExpired, 2}})
+	})
+	j.Attach(c.Inbox)
 	y.awaitFirst(j, stream.Deliveries, state.Last+6)
-	if len(c.seen) != int(state.Last)+5 {
-		t.Errorf("%v", c.seen)
+	if l := y.ledger(); l.Uncounted != state.Last || len(l.Entries) != 1 || l.Entries[0].Expired != 2*5 {
+		t.Errorf("of 5 new messages with 2 events each it says %+v", l)
+	}
+	later := y.conn.NewJanitor(stream.Deliveries, 0)
+	y.sweep(later, time.Minute)
+	y.sweep(later, time.Minute)
+	if n := metric(t, later, "lost_messages_total"); n != float64(10-state.Last) {
+		t.Errorf("%v messages are lost", n)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 //
 //	Received = Indexed + Duplicate + Dead + Expired + InFlight
 //
-// A dead letter that was replayed was received twice.
+// A dead letter that was replayed was received twice: it stays among the dead, and what became of it now is counted, too.
 type LedgerEntry struct {
 	Endpoint  string `json:"endpoint"`
 	Received  uint64 `json:"received"`
@@ -22,7 +22,7 @@ type LedgerEntry struct {
 	Expired   uint64 `json:"expired"`
 	InFlight  int64  `json:"in_flight"` // made into documents, and not finished; below 0 for moments in which the indexer was counted first
 	Repeated  uint64 `json:"repeated"`  // documents that were stored twice because a worker died; not among the others
-	Documents uint64 `json:"documents"` // that were made
+	Documents uint64 `json:"documents"` // that were made, or replayed and finished
 }
 
 // finished is how many of the documents came to an end.
@@ -50,7 +50,7 @@ func (l *Ledger) Drained() bool {
 }
 
 // Ledger adds up what is accounted for. The deliveries' account is read first, so that every document it tells of lies
-// within Documents.Last.
+// within Documents.Last, and every document that came to an end comes from within Deliveries.Last.
 func (c *Conn) Ledger(ctx context.Context) (Ledger, error) {
 	l := Ledger{Entries: []LedgerEntry{}}
 	in, err := c.reach(ctx, Deliveries, &l.Deliveries)
@@ -61,6 +61,11 @@ func (c *Conn) Ledger(ctx context.Context) (Ledger, error) {
 	if err != nil {
 		return l, err
 	}
+	after, err := c.State(ctx, Deliveries)
+	if err != nil {
+		return l, err
+	}
+	l.Deliveries.Last = after.Last // as of after both accounts: whatever they tell of comes from before it
 	l.Since, l.Uncounted = in.Since, in.Uncounted+out.Uncounted
 	known := maps.Clone(in.Events)
 	if known == nil {
@@ -79,7 +84,7 @@ func (c *Conn) Ledger(ctx context.Context) (Ledger, error) {
 
 func ledgerEntry(endpoint string, in, out map[string]uint64) LedgerEntry {
 	e := LedgerEntry{
-		Endpoint: endpoint, Documents: in[BecameDocument], Expired: in[BecameExpired] + out[BecameExpired], Dead: in[BecameDead] + out[BecameDead],
+		Endpoint: endpoint, Documents: in[BecameDocument] + out[BecameReplayed], Expired: in[BecameExpired] + out[BecameExpired], Dead: in[BecameDead] + out[BecameDead],
 		Indexed: out[BecameIndexed], Duplicate: out[BecameDuplicate], Repeated: out[becameRepeated],
 	}
 	e.Received = e.Documents + in[BecameExpired] + in[BecameDead]
@@ -107,44 +112,4 @@ func (c *Conn) reach(ctx context.Context, stream string, r *Reach) (sums, error)
 	}
 	r.Covered, r.Last = acc.Covered, state.Last
 	return acc.Sums, err
-}
-
-// Audit compares ledgers over time. The zero value has compared nothing.
-type Audit struct {
-	made map[string]uint64 // documents, as of the ledger that is waited for
-	upTo uint64            // sequence of documents that must be accounted for first
-	open bool
-	diff map[string]uint64
-}
-
-// Compare takes the next ledger and returns, by endpoint, how many events have become documents that came to no end
-// although every message that could hold them did: at least so many, and exactly so many when nothing is on its way.
-// Messages that were not counted make it impossible to tell; then it returns nil.
-func (a *Audit) Compare(l Ledger) map[string]uint64 {
-	if l.Uncounted > 0 {
-		return nil
-	}
-	if a.diff == nil {
-		a.diff = map[string]uint64{}
-	}
-	if a.open && l.Documents.Covered >= a.upTo {
-		drained := l.Drained()
-		for i := range l.Entries {
-			e := &l.Entries[i]
-			missing := int64(a.made[e.Endpoint]) - int64(e.finished())
-			if drained {
-				a.diff[e.Endpoint] = uint64(max(e.InFlight, 0))
-			} else {
-				a.diff[e.Endpoint] = max(a.diff[e.Endpoint], uint64(max(missing, 0)))
-			}
-		}
-		a.open = false
-	}
-	if !a.open {
-		a.made, a.upTo, a.open = map[string]uint64{}, l.Documents.Last, true
-		for i := range l.Entries {
-			a.made[l.Entries[i].Endpoint] = l.Entries[i].Documents
-		}
-	}
-	return maps.Clone(a.diff)
 }

@@ -2,6 +2,9 @@ package stream_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"log/slog"
 	"math/rand/v2"
 	"testing"
@@ -144,6 +147,44 @@ func TestTheLedgerIsExactWhoeverDiesWhen(t *testing.T) {
 	}
 }
 
+// TestTheLedgerHoldsAsManyEndpointsAsAreToldApart has an account whose sums are compressed.
+func TestTheLedgerHoldsAsManyEndpointsAsAreToldApart(t *testing.T) {
+	y := newYard(t, "shop")
+	const messages, each, events = 250, 20, uint64(1 << 58)
+	y.publish(stream.SubjectDocuments("shop"), messages)
+	in := y.mortal(stream.Documents, stream.Indexer("shop"), 0, func(_ *stream.Conn, m *stream.Message) {
+		var counts []stream.Count
+		for i := range uint64(each) {
+			sum := sha256.Sum256(binary.BigEndian.AppendUint64(nil, m.Sequence*each+i))
+			for at, became := range []string{stream.BecameIndexed, stream.BecameReplayed} {
+				counts = append(counts, stream.Count{hex.EncodeToString(sum[:])[1:], became, events + binary.BigEndian.Uint64(sum[6*at:])>>6})
+			}
+		}
+		m.Count(stream.Part{}, counts)
+	})
+	y.await("all is finished", func() bool {
+		at, err := y.conn.Progress(t.Context(), stream.Documents, stream.Indexer("shop"))
+		return err == nil && at.Done == messages
+	})
+	j := y.janitor(stream.Documents, in.Inbox)
+	var l stream.Ledger
+	y.await("all is accounted for", func() bool {
+		_ = j.Sweep(t.Context(), y.now) // a round has its time, and another one begins again
+		l = y.ledger()
+		return l.Drained()
+	})
+	if l.Uncounted != 0 || len(l.Entries) != messages*each {
+		t.Fatalf("%d endpoints, %d messages without a count", len(l.Entries), l.Uncounted)
+	}
+	for _, e := range l.Entries {
+		for _, n := range []uint64{e.Indexed, e.Documents} {
+			if n < events || n >= 2*events {
+				t.Fatalf("%+v", e)
+			}
+		}
+	}
+}
+
 // janitor is one that knows a worker.
 func (y *yard) janitor(name string, in *stream.Inbox) *stream.Janitor {
 	j := y.conn.NewJanitor(name, 0)
@@ -166,7 +207,98 @@ func TestAnAuditNamesWhatCameToNoEnd(t *testing.T) {
 	if diff := audit.Compare(stream.Ledger{Entries: entry(140, 135), Deliveries: stream.Reach{Covered: 12, Last: 12}, Documents: stream.Reach{Covered: 120, Last: 120}}); diff["a"] != 5 {
 		t.Errorf("5 are missing with nothing on its way, and it says %v", diff)
 	}
-	if diff := audit.Compare(stream.Ledger{Entries: entry(140, 135), Uncounted: 1}); diff != nil {
-		t.Errorf("with messages that nobody counted it says %v", diff)
+	if diff := audit.Compare(stream.Ledger{Entries: entry(140, 135), Uncounted: 1}); diff["a"] != 5 {
+		t.Errorf("with a message that nobody counted it forgets what it knew and says %v", diff)
+	}
+	if diff := new(stream.Audit).Compare(stream.Ledger{Entries: entry(140, 135), Documents: stream.Reach{Last: 1}, Uncounted: 1}); diff != nil {
+		t.Errorf("it cannot tell, and says %v", diff)
+	}
+}
+
+// flow is a stream of deliveries with a message of documents for each, both accounted for up to some place.
+type flow struct {
+	dice            *rand.Rand
+	messages        []flowing
+	inUpTo, outUpTo int
+}
+
+// flowing is one delivery and its message of documents.
+type flowing struct {
+	made, ended       uint64
+	inBlank, outBlank bool // nobody counted it
+}
+
+// step lets messages come and both accounts move on, documents not beyond what was stored.
+func (f *flow) step(come int, each func() flowing) {
+	for range come {
+		f.messages = append(f.messages, each())
+	}
+	f.inUpTo += f.dice.IntN(len(f.messages) - f.inUpTo + 1)
+	f.outUpTo += f.dice.IntN(len(f.messages) - f.outUpTo + 1)
+}
+
+func (f *flow) ledger() stream.Ledger {
+	e, l := stream.LedgerEntry{Endpoint: "a"}, stream.Ledger{}
+	for i, m := range f.messages {
+		switch {
+		case i < f.inUpTo && m.inBlank:
+			l.Uncounted++
+		case i < f.inUpTo:
+			e.Documents += m.made
+		}
+		switch {
+		case i < f.outUpTo && m.outBlank:
+			l.Uncounted++
+		case i < f.outUpTo:
+			e.Indexed += m.ended
+		}
+	}
+	e.InFlight = int64(e.Documents) - int64(e.Indexed)
+	last := uint64(len(f.messages))
+	l.Entries = []stream.LedgerEntry{e}
+	l.Deliveries, l.Documents = stream.Reach{Covered: uint64(f.inUpTo), Last: last}, stream.Reach{Covered: uint64(f.outUpTo), Last: last}
+	return l
+}
+
+// TestAMessageThatNobodyCountedBlindsNoAuditForEver compares ledgers of a busy stream, in which messages of either kind
+// went without a count: it never finds more than is missing, and afterwards it finds what goes missing then.
+func TestAMessageThatNobodyCountedBlindsNoAuditForEver(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	dice := rand.New(rand.NewPCG(seed, 0))
+	for range 200 {
+		f, audit := &flow{dice: dice}, stream.Audit{}
+		whole := func() flowing { return flowing{made: 10, ended: 10} }
+		blank := func() flowing {
+			m := whole()
+			m.inBlank, m.outBlank = dice.IntN(3) == 0, dice.IntN(3) == 0
+			return m
+		}
+		for i := range 30 {
+			each := whole
+			if i%10 == 3 {
+				each = blank
+			}
+			f.step(1+dice.IntN(5), each)
+			if diff := audit.Compare(f.ledger()); diff["a"] != 0 {
+				t.Fatalf("nothing is missing, and it says %v", diff)
+			}
+		}
+		f.inUpTo, f.outUpTo = len(f.messages), len(f.messages)
+		for range 2 { // idle for a moment
+			audit.Compare(f.ledger())
+		}
+		f.step(1, func() flowing { return flowing{made: 10, ended: 3} })
+		f.inUpTo, f.outUpTo = len(f.messages), len(f.messages)
+		if audit.Compare(f.ledger()); audit.Compare(f.ledger())["a"] != 7 {
+			t.Fatalf("7 are missing, and it says %v", audit.Compare(f.ledger()))
+		}
+		more := 0
+		for ; audit.Compare(f.ledger())["a"] < 500; more++ { // and never idle again
+			f.step(1+dice.IntN(5), func() flowing { return flowing{made: 10, ended: 5} })
+			if more == 1000 {
+				t.Fatalf("half of a busy stream is missing, and it says %v", audit.Compare(f.ledger()))
+			}
+		}
 	}
 }

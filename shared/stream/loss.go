@@ -19,6 +19,7 @@ type Loss struct {
 	After   time.Time `json:"after,omitzero"`  // they were stored after this; zero: since the beginning of the stream
 	Before  time.Time `json:"before,omitzero"` // and before this; zero: nothing came after them
 	Noticed time.Time `json:"noticed"`
+	Cut     bool      `json:"cut,omitempty"` // they were cut off the stream's end: new messages get these sequences
 }
 
 // lossSchema is the version of the losses that this build writes.
@@ -66,5 +67,9 @@ func (c *Conn) writeLoss(ctx context.Context, b *book, l Loss) error {
 	if err != nil {
 		return err
 	}
-	return bucket.Put(ctx, b.stream+"."+b.epoch+"."+strconv.FormatUint(l.From, 10), raw)
+	key := b.stream + "." + b.epoch + "." + strconv.FormatUint(l.From, 10)
+	if l.Cut { // the messages that come to this place may be lost as well, and a later cut may begin here
+		key += "-" + strconv.FormatInt(l.Noticed.UnixNano(), 36)
+	}
+	return bucket.Put(ctx, key, raw)
 }

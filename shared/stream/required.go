@@ -113,12 +113,9 @@ func (c *Conn) requiredConsumers(ctx context.Context, stream string) ([]string, 
 // required lists the consumers without whose acknowledgement nothing may go. Messages that nobody would ever read are
 // ErrBlocked: they wait for somebody to look.
 func (c *Conn) required(ctx context.Context, stream string) ([]string, error) {
-	if stream == Deliveries {
-		return []string{Enricher}, nil
-	}
 	required, err := c.requiredConsumers(ctx, stream)
-	if err != nil {
-		return nil, err
+	if err != nil || stream == Deliveries { // which has one subject, and that is read
+		return required, err
 	}
 	reads := map[string]bool{}
 	for _, name := range required {

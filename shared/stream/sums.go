@@ -55,6 +55,8 @@ const (
 	seenBack = sequence.PageSize
 	// seenNumbers is how many parts of one message are told from one another.
 	seenNumbers = 256
+	// maxSeen bounds the bytes of what is remembered; where it is more, fewer messages are.
+	maxSeen = 96 << 10
 )
 
 // partSets is seenParts in memory.
@@ -109,10 +111,19 @@ func (p *partSets) close() *seenParts {
 	if p.epoch == "" {
 		return nil
 	}
-	s := &seenParts{Epoch: p.epoch, Pages: map[int]map[uint64][]byte{}}
+	for back := uint64(seenBack); ; back /= 2 {
+		if s, size := p.encode(back); size <= maxSeen {
+			return s
+		}
+	}
+}
+
+// encode writes what was seen of so many messages, and says how much that is.
+func (p *partSets) encode(back uint64) (s *seenParts, size int) {
+	s = &seenParts{Epoch: p.epoch, Pages: map[int]map[uint64][]byte{}}
 	for number, set := range p.sets {
-		if p.last > seenBack {
-			set.Cut(p.last - seenBack)
+		if p.last > back {
+			set.Cut(p.last - back)
 		}
 		for _, page := range set.Pages() {
 			if raw := set.Encode(page); raw != nil {
@@ -120,10 +131,11 @@ func (p *partSets) close() *seenParts {
 					s.Pages[number] = map[uint64][]byte{}
 				}
 				s.Pages[number][page] = raw
+				size += len(raw)
 			}
 		}
 	}
-	return s
+	return s, size
 }
 
 // addUp adds what became of the messages behind before, up to the account's end. A message that two instances finished
@@ -175,7 +187,7 @@ func (j *Janitor) addUp(ctx context.Context, r *round, before uint64, leaves []l
 func (j *Janitor) lostBetween(before, after uint64, lines map[uint64]string) (n uint64) {
 	for _, l := range j.lost {
 		from, to := max(l.From, before+1), min(l.To, after)
-		if from > to {
+		if from > to || l.Cut {
 			continue
 		}
 		n += to - from + 1

@@ -51,23 +51,37 @@ func (j *Janitor) tidy(ctx context.Context, r *round, leaves []leaf) error {
 			groups[at] = append(groups[at], l)
 		}
 	}
-	for key, group := range groups {
-		if len(group) <= keepPages {
+	for _, group := range groups {
+		if apart(group) <= keepPages {
 			continue
 		}
-		if err := r.book.join(ctx, key, group); err != nil {
+		if err := r.book.join(ctx, group); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// join writes what pages say into one, and then removes them. An instance that lives all the same writes its page again.
-func (b *book) join(ctx context.Context, key string, pages []leaf) error {
+// apart is how many pages are not joined; what is joined counts as one, in however many parts.
+func apart(group []leaf) (n int) {
+	joined := 0
+	for _, l := range group {
+		if l.merged {
+			joined = 1
+		} else {
+			n++
+		}
+	}
+	return n + joined
+}
+
+// join writes what pages of the same sequences say into one, and then removes them. An instance that lives all the same
+// writes its page again.
+func (b *book) join(ctx context.Context, pages []leaf) error {
 	var all sequence.Set
-	var rest []leaf
-	revision, counts := uint64(0), map[uint64]string{}
+	revisions, counts := map[string]uint64{}, map[uint64]string{}
 	for _, l := range pages {
+		revisions[l.Key] = l.Revision
 		raw, packed := splitCounted(l.Value)
 		if _, err := all.Decode(l.page, raw); err != nil {
 			continue // verdicts has said so
@@ -75,20 +89,19 @@ func (b *book) join(ctx context.Context, key string, pages []leaf) error {
 		if packed != nil {
 			_ = eachCounted(packed, 0, math.MaxUint64, func(seq uint64, line string) { counts[seq] = line }) // else they stay uncounted
 		}
-		if l.Key == key {
-			revision = l.Revision
-		} else {
-			rest = append(rest, l)
+	}
+	written := map[string]bool{}
+	for _, one := range encodeCounted(&all, pages[0].page, counts, maxCountBytes) {
+		key := b.page(pages[0].consumer, merged+one.part, pages[0].page)
+		if _, err := b.bucket.swap(ctx, key, one.raw, revisions[key]); err != nil {
+			return err
 		}
+		written[key] = true
 	}
-	raw := all.Encode(pages[0].page)
-	if raw == nil {
-		return nil
-	}
-	if _, err := b.bucket.swap(ctx, key, encodeCounted(raw, counts), revision); err != nil {
-		return err
-	}
-	for _, l := range rest {
+	for _, l := range pages {
+		if len(written) == 0 || written[l.Key] {
+			continue
+		}
 		if err := b.bucket.drop(ctx, l.Entry); err != nil {
 			return err
 		}

@@ -145,10 +145,12 @@ func (t *tally) publish(ctx context.Context) error {
 		return err
 	}
 	pages := t.takeChanged(acc.Covered)
-	for page, raw := range pages {
-		if err := t.book.bucket.Put(ctx, t.book.page(t.consumer, t.instance, page), raw); err != nil {
-			t.keepChanged(pages)
-			return err
+	for page, records := range pages {
+		for _, one := range records {
+			if err := t.book.bucket.Put(ctx, t.book.page(t.consumer, t.instance+one.part, page), one.raw); err != nil {
+				t.keepChanged(pages)
+				return err
+			}
 		}
 		delete(pages, page)
 	}
@@ -156,15 +158,15 @@ func (t *tally) publish(ctx context.Context) error {
 }
 
 // takeChanged encodes what changed behind covered.
-func (t *tally) takeChanged(covered uint64) map[uint64][]byte {
+func (t *tally) takeChanged(covered uint64) map[uint64][]record {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.given.Cut(covered)
 	t.forget(covered)
-	pages := make(map[uint64][]byte, len(t.changed))
+	pages := make(map[uint64][]record, len(t.changed))
 	for page := range t.changed {
-		if raw := t.given.Encode(page); raw != nil {
-			pages[page] = encodeCounted(raw, t.counts[page])
+		if records := encodeCounted(&t.given, page, t.counts[page], maxCountBytes); records != nil {
+			pages[page] = records
 		}
 	}
 	clear(t.changed)
@@ -172,7 +174,7 @@ func (t *tally) takeChanged(covered uint64) map[uint64][]byte {
 }
 
 // keepChanged marks pages that could not be written.
-func (t *tally) keepChanged(pages map[uint64][]byte) {
+func (t *tally) keepChanged(pages map[uint64][]record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for page := range pages {

@@ -329,3 +329,56 @@ func TestEachUserMayDoWhatItsServiceDoesAndNothingMore(t *testing.T) {
 		}
 	}
 }
+
+// TestAServiceMayBeginToCountByItself takes away what was counted: each service begins again as its own user, and its
+// janitor's first round, the account and the ledger work.
+func TestAServiceMayBeginToCountByItself(t *testing.T) {
+	s := open(t)
+	operator := s.connect(access.Operator, "cli")
+	for role, of := range map[string][2]string{
+		access.Enricher: {stream.Deliveries, stream.Enricher}, access.Indexer: {stream.Documents, stream.Indexer("default")},
+	} {
+		s.forgetCounts()
+		conn := s.connect(role, role)
+		inbox, err := conn.Inbox(t.Context(), of[0], of[1], 24<<20)
+		must(t, "beginning to count as the "+role, err)
+		janitor := conn.NewJanitor(of[0], time.Hour)
+		janitor.Attach(inbox)
+		must(t, "the first round of the "+role, janitor.Sweep(t.Context(), time.Now()))
+		s.put(of[0])
+		pool := stream.NewPool(inbox, 1, stream.Want{Count: 1, Bytes: 1}, func(_ context.Context, batch []*stream.Message) {
+			for _, m := range batch {
+				m.Count(stream.Part{}, []stream.Count{{Endpoint: "shop", Became: stream.BecameExpired, Events: 3}})
+				m.Done()
+			}
+		})
+		ended := make(chan error, 1)
+		go func() { ended <- pool.Run(context.WithoutCancel(t.Context())) }()
+		s.await("what the "+role+" counted is in the ledger", func() bool {
+			must(t, "a round of the "+role, janitor.Sweep(t.Context(), time.Now()))
+			l, err := operator.Ledger(t.Context())
+			must(t, "reading the ledger", err)
+			return len(l.Entries) == 1 && l.Entries[0].Expired == 6 && l.Uncounted == 0
+		})
+		must(t, "stopping", pool.Stop(t.Context()))
+		must(t, "working", <-ended)
+	}
+	if denied := s.Denied(); len(denied) > 0 {
+		t.Errorf("denied to the services' users:\n%s", strings.Join(denied, "\n"))
+	}
+}
+
+// forgetCounts empties the bucket of verdicts.
+func (s *site) forgetCounts() {
+	s.t.Helper()
+	option, err := nats.NkeyOptionFromSeed(access.SeedFile(s.dir, access.Operator))
+	must(s.t, "reading a seed", err)
+	nc, err := nats.Connect(s.URL(), option, nats.CustomInboxPrefix(stream.InboxPrefix("cli")), nats.Name("sluice-test"))
+	must(s.t, "connecting", err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	must(s.t, "connecting", err)
+	st, err := js.Stream(s.t.Context(), "KV_"+stream.BucketVerdicts)
+	must(s.t, "opening the bucket", err)
+	must(s.t, "emptying the bucket", st.Purge(s.t.Context()))
+}

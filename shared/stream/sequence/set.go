@@ -60,6 +60,17 @@ func (s *Set) Has(sequence uint64) bool {
 	return p != nil && p[sequence%PageSize/64]&(1<<(sequence%64)) != 0
 }
 
+// Within is what a set holds from the first to the last sequence.
+func (s *Set) Within(from, to uint64) *Set {
+	var part Set
+	for seq := from; seq <= to; seq++ {
+		if s.Has(seq) {
+			part.Add(seq)
+		}
+	}
+	return &part
+}
+
 // Cut takes out everything up to and including last.
 func (s *Set) Cut(last uint64) {
 	for number, p := range s.pages {

@@ -38,7 +38,7 @@ func (w *Watch) Collector() prometheus.Collector {
 		events:    of("ledger_events_total", "Events by what became of them, from what is stored and so across restarts: received is the sum of indexed, duplicate, dead, expired and those in flight; repeated documents were stored twice, and are none of them.", "endpoint", "result"),
 		flight:    of("ledger_in_flight_events", "Events that became documents and have come to no end yet.", "endpoint"),
 		differ:    of("ledger_difference_events", "Events that became documents and came to no end although every message that could hold them did: at least so many, and exactly while nothing is in flight.", "endpoint"),
-		uncounted: of("ledger_uncounted_messages", "Messages that were finished without a count of what they held; with any, no difference can be told."),
+		uncounted: of("ledger_uncounted_messages", "Messages that were finished without a count of what they held; while one may be among what is compared, no new difference is told."),
 		room:      of("dead_letters_max_bytes", "Bytes that dead letters may take; beyond that what belongs there holds its message up."),
 	}
 }

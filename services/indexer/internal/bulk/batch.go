@@ -61,6 +61,9 @@ func (p *pending) done() {
 	for c, n := range p.became {
 		c.Events = n
 		counts = append(counts, c)
+		if p.message.Header[replayHeader] == "true" { // no enricher has counted it as made
+			counts = append(counts, stream.Count{Endpoint: c.Endpoint, Became: stream.BecameReplayed, Events: n})
+		}
 	}
 	p.message.Count(stream.ParsePart(p.message.Header[partHeader]), counts)
 	p.message.Done()
@@ -88,6 +91,7 @@ const (
 	schema       = 1
 	partHeader   = "Sluice-Part"      // what the message was made from
 	ownersHeader = "Sluice-Endpoints" // whose documents it holds, in their order: endpoint=count, separated by commas
+	replayHeader = "Sluice-Replay"    // "true" for a dead letter that was sent again
 )
 
 // parse takes a message apart.

@@ -30,7 +30,8 @@ func (a *App) deadletterReplayCommand() *cobra.Command {
 		Short: "Send dead letters through again, once the cause is gone, and say what became of each",
 		Long: `Send dead letters through again. What the enricher set aside is mapped anew, as a delivery of its own; what the
 indexer set aside is written anew as it was. A letter is removed only when its event is searchable or lies in a new
-letter; until then it is kept, and can be replayed again. An event is never stored twice.
+letter; until then it is kept, and can be replayed again. An event is never stored twice. The ledger counts it as
+received a second time, with what becomes of it now; that it was a dead letter once stays counted.
 
 Ctrl-C stops it: what was sent by then goes its way, the rest was not touched, and the same command goes on later. The
 exit code is 0 when every event is searchable, 1 when some letters are left for any reason, 2 after an error or Ctrl-C.`,
@@ -212,6 +213,7 @@ func (item *replayed) outgoing(l *deadletter.Letter) (stream.Outgoing, error) {
 			Header: stream.Header{
 				"Sluice-Schema": "1", "Sluice-Count": "1", "Sluice-Origin": fmt.Sprintf("%s:%d", stream.DeadLetters, l.Sequence),
 				"Sluice-Received-At": l.FirstSeen.UTC().Format(time.RFC3339Nano),
+				"Sluice-Endpoints":   l.Endpoint + "=1", "Sluice-Replay": "true",
 			},
 		}, nil
 	}

@@ -197,6 +197,9 @@ func TestReplayKeepsLettersUntilTheirEventsAreSafe(t *testing.T) {
 		t.Errorf("the stream holds %v", bodies)
 	}
 	document, err := b.conn.Get(t.Context(), stream.Documents, 1)
+	if document.Header["Sluice-Endpoints"] != "prod=1" || document.Header["Sluice-Replay"] != "true" {
+		t.Errorf("the ledger cannot tell whose it is: %v", document.Header)
+	}
 	if err != nil || !strings.HasPrefix(string(document.Data), `{"create"`) || document.Header["Sluice-Schema"] != "1" || document.Subject != stream.SubjectDocuments("default") {
 		t.Errorf("%+v %v", document, err)
 	}
