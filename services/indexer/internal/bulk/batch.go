@@ -181,11 +181,7 @@ func plain(name []byte) bool {
 
 // join makes one request body.
 func join(docs []*document) []byte {
-	size := 0
-	for _, d := range docs {
-		size += len(d.lines)
-	}
-	body := make([]byte, 0, size)
+	body := make([]byte, 0, sizeOf(docs))
 	for _, d := range docs {
 		body = append(body, d.lines...)
 	}
