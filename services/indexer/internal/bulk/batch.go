@@ -80,23 +80,20 @@ var errMessage = errors.New("bad_message")
 // errNewer says that a later enricher wrote the message: it is whole, and has to wait for an indexer that can read it.
 var errNewer = errors.New("message of a later version")
 
-// Headers of a message of documents: its version, and how many documents it holds. schema is the version this build
-// reads.
+// Headers of a message of documents beside its version: how many documents it holds, and more.
 const (
-	schemaHeader = "Sluice-Schema"
 	countHeader  = "Sluice-Count"
-	schema       = 1
 	partHeader   = "Sluice-Part"      // what the message was made from
 	ownersHeader = "Sluice-Endpoints" // whose documents it holds, in their order: endpoint=count, separated by commas
 )
 
 // parse takes a message apart.
 func parse(m *stream.Message) ([]*document, error) {
-	if v := m.Header[schemaHeader]; v != strconv.Itoa(schema) {
-		if number, err := strconv.ParseUint(v, 10, 16); err == nil && number > schema {
-			return nil, fmt.Errorf("%w: %d, this build reads %d", errNewer, number, schema)
+	if v := m.Header[stream.SchemaHeader]; v != strconv.Itoa(stream.DocumentsSchema) {
+		if number, err := strconv.ParseUint(v, 10, 16); err == nil && number > stream.DocumentsSchema {
+			return nil, fmt.Errorf("%w: %d, this build reads %d", errNewer, number, stream.DocumentsSchema)
 		}
-		return nil, fmt.Errorf("%w: its version is %.64q, this build reads %d", errMessage, v, schema)
+		return nil, fmt.Errorf("%w: its version is %.64q, this build reads %d", errMessage, v, stream.DocumentsSchema)
 	}
 	docs, err := split(m)
 	if err != nil {

@@ -341,15 +341,12 @@ func (w *Writer) poison(ctx context.Context, m *stream.Message, err error) {
 	}
 }
 
-// newerWait is how long a message of a later version stays away: long enough for others, short enough for an upgrade.
-const newerWait = 30 * time.Second
-
 // newer gives a message back until an indexer comes that can read it.
 func (w *Writer) newer(ctx context.Context, m *stream.Message, err error) {
 	w.p.Metrics.retries.WithLabelValues(reasonNewer).Inc()
 	w.alarm.Log(ctx, slog.LevelError, reasonNewer, "documents of a later version wait for an indexer that can read them: start the later version again, or another one beside this",
 		slog.Uint64("sequence", m.Sequence), slog.String("error", err.Error()))
-	m.Retry(newerWait)
+	m.Retry(stream.UpgradeWait(m.Delivered))
 }
 
 // waits says, not too often, that documents have to wait and why.
