@@ -13,7 +13,9 @@ import (
 
 // Nobody listens on Elasticsearch's port any more while documents come in: the log tells it in summaries, not per try.
 func TestALostElasticsearchFillsNoLog(t *testing.T) {
-	r := hostile(t, func(w http.ResponseWriter, req *http.Request) { _, _ = io.WriteString(w, created(documentsIn(t, req)...)) })
+	r := hostile(t, func(w http.ResponseWriter, req *http.Request) {
+		_, _ = io.WriteString(w, created(documentsIn(t, req)...))
+	})
 	gone := newProxy(t, r.cluster.URL)
 	const workers = 8
 	s := r.run(func(c *indexer.Config) {
