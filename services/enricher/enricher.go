@@ -161,10 +161,6 @@ func watching(ctx context.Context, conn *stream.Conn, directory *endpoint.Direct
 	return w, nil
 }
 
-// newerWait is how long a message stays away that this version cannot place: long enough for others, short enough for an
-// upgrade.
-const newerWait = 30 * time.Second
-
 // worker gives messages their verdict.
 type worker struct {
 	enricher *enrich.Enricher
@@ -180,7 +176,7 @@ func (w *worker) handle(ctx context.Context, batch []*stream.Message) {
 			err = w.enricher.Handle(ctx, m)
 		}
 		if errors.Is(err, delivery.ErrNewer) || errors.Is(err, endpoint.ErrUnreadable) {
-			m.Retry(newerWait)
+			m.Retry(stream.UpgradeWait(m.Delivered))
 			err = nil
 			continue
 		}

@@ -9,8 +9,10 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -180,6 +182,69 @@ func TestATooLargeRequestIsHalved(t *testing.T) {
 	r.awaitFinished()
 	if stored.Load() != 100 || s.value(t, "sluice_indexer_retries_total", "") != 0 {
 		t.Errorf("%d documents, %v retries", stored.Load(), s.value(t, "sluice_indexer_retries_total", ""))
+	}
+}
+
+// sizes are how many documents each bulk held.
+type sizes struct {
+	mu  sync.Mutex
+	all []int
+}
+
+func (s *sizes) add(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, n)
+}
+
+func (s *sizes) list() []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.all)
+}
+
+// A server that is too slow for many documents at once gets fewer, until it is well again.
+func TestARequestThatCameTooLateIsHalved(t *testing.T) {
+	var stored atomic.Int64
+	var well atomic.Bool
+	var asked sizes
+	r := hostile(t, func(w http.ResponseWriter, req *http.Request) {
+		ids := documentsIn(t, req)
+		asked.add(len(ids))
+		if len(ids) > 20 && !well.Load() {
+			<-req.Context().Done()
+			return
+		}
+		stored.Add(int64(len(ids)))
+		_, _ = io.WriteString(w, created(ids...))
+	})
+	r.run(func(c *indexer.Config) { c.BulkTimeout, c.Workers = time.Second, 1 })
+	const count = 100
+	message := func(name string) {
+		var docs []string
+		for i := range count {
+			docs = append(docs, r.document(fmt.Sprintf("%s-%02d", name, i)))
+		}
+		r.publish(docs...)
+	}
+	message("first")
+	r.awaitFinished()
+	if stored.Load() != count {
+		t.Errorf("%d documents are stored, want %d", stored.Load(), count)
+	}
+	all := asked.list()
+	for i, n := range all[:len(all)-1] {
+		if n > 20 && all[i+1] > n/2+1 {
+			t.Errorf("a request of %d documents came too late, and then one of %d was sent", n, all[i+1])
+		}
+	}
+	well.Store(true)
+	for i := 0; asked.list()[len(asked.list())-1] < count; i++ {
+		if i == 50 {
+			t.Fatalf("requests stay small: %v", asked.list())
+		}
+		message(strconv.Itoa(i))
+		r.awaitFinished()
 	}
 }
 

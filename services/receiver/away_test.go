@@ -53,6 +53,24 @@ func TestAFullStreamIsAnsweredWithRetryAfter(t *testing.T) {
 	r.expect(r.post(strings.NewReader(oneEvent), nil), intake.Accepted)
 }
 
+// The intake is closed under a running receiver, as `sluice setup --remove` does before it counts what is unfinished.
+func TestNothingIsAcknowledgedOnceTheIntakeIsClosed(t *testing.T) {
+	r := start(t, func(cfg *receiver.Config, _ *stream.Topology) { cfg.CommitTimeout = time.Second })
+	r.expect(r.post(strings.NewReader(oneEvent), nil), intake.Accepted)
+	open, err := r.conn.CloseIntake(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.expect(r.post(strings.NewReader(oneEvent), nil), intake.StreamAway)
+	if err := open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.expect(r.post(strings.NewReader(oneEvent), nil), intake.Accepted)
+	if all, _ := r.stored(); len(all) != 2 {
+		t.Errorf("%d deliveries are stored, 2 were accepted", len(all))
+	}
+}
+
 func TestTheStreamGoesAndComesBack(t *testing.T) {
 	r := start(t, nil)
 	first := r.post(strings.NewReader(oneEvent), nil)

@@ -183,7 +183,7 @@ func TestANamespaceThatIsStuckStarvesNoOther(t *testing.T) {
 	y.publish(stream.SubjectDocuments("stuck"), 60)
 	y.await("the server hands out no more", func() bool {
 		p, err := y.conn.Progress(t.Context(), stream.Documents, stream.Indexer("stuck"))
-		return err == nil && p.InFlight == 20 && p.Waiting == 40
+		return err == nil && p.InFlight == 20 && p.Limit == 20 && p.Waiting == 40
 	})
 	well := y.work(stream.Documents, stream.Indexer("well"))
 	y.publish(stream.SubjectDocuments("well"), 100)

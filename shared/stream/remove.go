@@ -21,7 +21,7 @@ type Inventory struct {
 	Parts      []Piece  // in the order in which they can be removed
 	Unfinished uint64   // messages that a required consumer has not finished
 	Letters    uint64   // dead letters
-	Busy       []string // required consumers that a service reads from at this moment
+	Busy       []string // what services read from at this moment: required consumers, and the registry
 }
 
 // Inventory looks for what Setup makes.
@@ -45,8 +45,17 @@ func (c *Conn) Inventory(ctx context.Context) (Inventory, error) {
 		made = true
 		if name == DeadLetters {
 			all.Letters = info.State.Msgs
-		} else if err := c.unfinished(ctx, name, info.State.Msgs, &all); err != nil {
+		} else if err := c.unfinished(ctx, s, &all); err != nil {
 			return all, err
+		}
+	}
+	if made {
+		followed, err := c.followed(ctx)
+		if err != nil {
+			return all, err
+		}
+		if followed { // a receiver reads from no stream
+			all.Busy = append(all.Busy, BucketEndpoints)
 		}
 	}
 	held, err := c.madeBuckets(ctx, made)
@@ -56,7 +65,8 @@ func (c *Conn) Inventory(ctx context.Context) (Inventory, error) {
 }
 
 // unfinished adds what a stream holds that somebody still has to finish.
-func (c *Conn) unfinished(ctx context.Context, stream string, messages uint64, all *Inventory) error {
+func (c *Conn) unfinished(ctx context.Context, s jetstream.Stream, all *Inventory) error {
+	stream, messages := s.CachedInfo().Config.Name, s.CachedInfo().State.Msgs
 	required, err := c.required(ctx, stream)
 	if errors.Is(err, ErrBlocked) { // messages that nobody reads
 		all.Unfinished += messages
@@ -75,7 +85,17 @@ func (c *Conn) unfinished(ctx context.Context, stream string, messages uint64, a
 			return fmt.Errorf("looking at consumer %s of %s: %w", name, stream, classify(err))
 		}
 		info := cons.CachedInfo()
-		all.Unfinished += info.NumPending + uint64(max(info.NumAckPending, 0))
+		waiting := info.NumPending + uint64(max(info.NumAckPending, 0))
+		if waiting == 0 { // what waits is counted late
+			behind, err := c.behind(ctx, s, name, place{done: info.AckFloor.Stream})
+			if err != nil {
+				return err
+			}
+			if behind {
+				waiting = 1
+			}
+		}
+		all.Unfinished += waiting
 		if info.NumWaiting > 0 {
 			all.Busy = append(all.Busy, stream+"/"+name)
 		}

@@ -163,6 +163,7 @@ type Progress struct {
 	Done     uint64 // every message up to this stream sequence is acknowledged
 	Waiting  uint64 // not yet handed out
 	InFlight int    // handed out, no verdict yet
+	Limit    int    // with so many in flight nothing more is handed out
 }
 
 // Progress returns how far a durable consumer has come.
@@ -172,33 +173,39 @@ func (c *Conn) Progress(ctx context.Context, stream, consumer string) (Progress,
 		return Progress{}, fmt.Errorf("looking at consumer %s of %s: %w", consumer, stream, classify(err))
 	}
 	info := cons.CachedInfo()
-	return Progress{Done: info.AckFloor.Stream, Waiting: info.NumPending, InFlight: info.NumAckPending}, nil
+	return Progress{Done: info.AckFloor.Stream, Waiting: info.NumPending, InFlight: info.NumAckPending, Limit: info.Config.MaxAckPending}, nil
 }
 
 // Oldest is when the first message that a durable consumer has not acknowledged was stored, zero when there is none: the
 // age of what waits, whoever holds it and whether or not it was ever handed out.
 func (c *Conn) Oldest(ctx context.Context, stream, consumer string) (time.Time, error) {
+	first, err := c.First(ctx, stream, consumer)
+	return first.Time, err
+}
+
+// First is the first message that a durable consumer has not acknowledged, a zero one when there is none.
+func (c *Conn) First(ctx context.Context, stream, consumer string) (Stored, error) {
 	cons, err := c.js.Consumer(ctx, stream, consumer)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("looking at consumer %s of %s: %w", consumer, stream, classify(err))
+		return Stored{}, fmt.Errorf("looking at consumer %s of %s: %w", consumer, stream, classify(err))
 	}
 	info := cons.CachedInfo()
 	if info.NumPending == 0 && info.NumAckPending == 0 {
-		return time.Time{}, nil
+		return Stored{}, nil
 	}
 	s, err := c.js.Stream(ctx, stream)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("looking at stream %s: %w", stream, classify(err))
+		return Stored{}, fmt.Errorf("looking at stream %s: %w", stream, classify(err))
 	}
 	// The server skips to the first message of the consumer's own subjects.
 	raw, err := s.GetMsg(ctx, info.AckFloor.Stream+1, jetstream.WithGetMsgSubject(cmp.Or(info.Config.FilterSubject, ">")))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return time.Time{}, nil // acknowledged and gone since we looked
+		return Stored{}, nil // acknowledged and gone since we looked
 	}
 	if err != nil {
-		return time.Time{}, fmt.Errorf("reading the first message of %s that %s has not acknowledged: %w", stream, consumer, classify(err))
+		return Stored{}, fmt.Errorf("reading the first message of %s that %s has not acknowledged: %w", stream, consumer, classify(err))
 	}
-	return raw.Time, nil
+	return rawStored(raw), nil
 }
 
 // Consumers lists the durable consumers of a stream.

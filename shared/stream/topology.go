@@ -199,7 +199,7 @@ func (c *Conn) ensureConsumer(ctx context.Context, stream, name, subject string)
 	change := Change{Kind: "consumer", Name: stream + "/" + name, Action: "unchanged"}
 	want := jetstream.ConsumerConfig{
 		Durable: name, FilterSubject: subject, DeliverPolicy: jetstream.DeliverAllPolicy,
-		AckPolicy: jetstream.AckExplicitPolicy, AckWait: AckWait, MaxDeliver: -1, MaxAckPending: 8192,
+		AckPolicy: jetstream.AckExplicitPolicy, AckWait: AckWait, MaxDeliver: -1, MaxAckPending: MaxUnanswered,
 		Metadata: map[string]string{metaMade: topologyVersion},
 	}
 	have, err := c.js.Consumer(ctx, stream, name)

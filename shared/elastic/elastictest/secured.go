@@ -76,7 +76,7 @@ func StartSecuredWith(tb testing.TB, roles []byte, accounts ...Account) *Cluster
 // openDir is a temporary folder that the server's user can reach when root runs the test: tb.TempDir is closed to others.
 func openDir(tb testing.TB) string {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "sluice-elastictest-secured-") //nolint:usetesting // see above
+	dir, err := os.MkdirTemp("", "sluice-elastictest-own-") //nolint:usetesting // see above
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -18,16 +18,12 @@ import (
 
 // Headers of a message of documents.
 const (
-	HeaderSchema   = "Sluice-Schema"
 	HeaderCount    = "Sluice-Count"       // documents in the message
 	HeaderOrigin   = "Sluice-Origin"      // stream and sequence of the delivery
 	HeaderReceived = "Sluice-Received-At" // of the oldest delivery in it
 	HeaderPart     = "Sluice-Part"        // what it was made from: stream.Part
 	HeaderOwners   = "Sluice-Endpoints"   // whose documents it holds, in their order: endpoint=count, separated by commas
 )
-
-// Schema is the version of the messages.
-const Schema = "1"
 
 // Source is the message of deliveries that the documents come from.
 type Source struct {
@@ -131,7 +127,7 @@ func (b *Builder) close(namespace string, p *part) {
 		Subject: stream.SubjectDocuments(namespace), Data: p.ndjson,
 		ID: fmt.Sprintf("%d-%d-%d-%016x", b.source.Created.UnixNano(), b.source.Sequence, b.cut, p.names.Sum64()),
 		Header: stream.Header{
-			HeaderSchema: Schema, HeaderCount: strconv.Itoa(p.count), HeaderOrigin: fmt.Sprintf("%s:%d", stream.Deliveries, b.source.Sequence),
+			stream.SchemaHeader: strconv.Itoa(stream.DocumentsSchema), HeaderCount: strconv.Itoa(p.count), HeaderOrigin: fmt.Sprintf("%s:%d", stream.Deliveries, b.source.Sequence),
 			HeaderReceived: b.source.Received.UTC().Format(time.RFC3339Nano), HeaderOwners: p.owned(),
 			HeaderPart: stream.NewPart(b.source.Created, b.source.Sequence, b.cut).String(),
 		},

@@ -83,12 +83,9 @@ var errMessage = errors.New("bad_message")
 // errNewer says that a later enricher wrote the message: it is whole, and has to wait for an indexer that can read it.
 var errNewer = errors.New("message of a later version")
 
-// Headers of a message of documents: its version, and how many documents it holds. schema is the version this build
-// reads.
+// Headers of a message of documents beside its version: how many documents it holds, and more.
 const (
-	schemaHeader = "Sluice-Schema"
 	countHeader  = "Sluice-Count"
-	schema       = 1
 	partHeader   = "Sluice-Part"      // what the message was made from
 	ownersHeader = "Sluice-Endpoints" // whose documents it holds, in their order: endpoint=count, separated by commas
 	replayHeader = "Sluice-Replay"    // "true" for a dead letter that was sent again
@@ -96,11 +93,11 @@ const (
 
 // parse takes a message apart.
 func parse(m *stream.Message) ([]*document, error) {
-	if v := m.Header[schemaHeader]; v != strconv.Itoa(schema) {
-		if number, err := strconv.ParseUint(v, 10, 16); err == nil && number > schema {
-			return nil, fmt.Errorf("%w: %d, this build reads %d", errNewer, number, schema)
+	if v := m.Header[stream.SchemaHeader]; v != strconv.Itoa(stream.DocumentsSchema) {
+		if number, err := strconv.ParseUint(v, 10, 16); err == nil && number > stream.DocumentsSchema {
+			return nil, fmt.Errorf("%w: %d, this build reads %d", errNewer, number, stream.DocumentsSchema)
 		}
-		return nil, fmt.Errorf("%w: its version is %.64q, this build reads %d", errMessage, v, schema)
+		return nil, fmt.Errorf("%w: its version is %.64q, this build reads %d", errMessage, v, stream.DocumentsSchema)
 	}
 	docs, err := split(m)
 	if err != nil {
@@ -185,11 +182,7 @@ func plain(name []byte) bool {
 
 // join makes one request body.
 func join(docs []*document) []byte {
-	size := 0
-	for _, d := range docs {
-		size += len(d.lines)
-	}
-	body := make([]byte, 0, size)
+	body := make([]byte, 0, sizeOf(docs))
 	for _, d := range docs {
 		body = append(body, d.lines...)
 	}

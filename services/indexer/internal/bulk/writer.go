@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +45,7 @@ type Parts struct {
 type Writer struct {
 	p     Parts
 	alarm *telemetry.Throttle
+	pace  pace
 
 	mu    sync.Mutex
 	known map[string]bool // indices that exist
@@ -101,24 +101,51 @@ func (w *Writer) Write(ctx context.Context, batch []*stream.Message) {
 	}
 }
 
-// round sends docs once and returns those that have to wait.
+// round sends docs once, in as many requests as the pace asks for, and returns those that have to wait. After a request that
+// was refused as a whole the rest is not tried: it would be refused, too.
 func (w *Writer) round(ctx context.Context, docs []*document) []*document {
+	docs, left := w.ready(ctx, docs)
+	for len(docs) > 0 {
+		part := w.pace.cut(docs)
+		waiting, then := w.send(ctx, part)
+		if then == sendSmaller {
+			continue
+		}
+		left, docs = append(left, waiting...), docs[len(part):]
+		if then == sendLater {
+			break
+		}
+	}
+	return append(left, docs...)
+}
+
+// What to do after a request.
+type next int
+
+const (
+	sendOn      next = iota // with the rest
+	sendSmaller             // the same, in smaller requests
+	sendLater               // nothing for a while
+)
+
+// send makes one request and returns the documents that have to wait.
+func (w *Writer) send(ctx context.Context, docs []*document) ([]*document, next) {
 	limit, cancel := context.WithTimeout(ctx, w.p.Timeout)
 	defer cancel()
-	docs, left := w.ready(limit, docs)
-	if len(docs) == 0 {
-		return left
-	}
 	begin := time.Now()
 	items, err := w.p.Cluster.Bulk(limit, join(docs), len(docs))
 	if err == nil {
 		err = matched(docs, items)
 	}
 	w.p.Metrics.bulk(len(docs), time.Since(begin), err)
-	if err != nil {
-		return append(left, w.refused(ctx, docs, err)...)
+	if err == nil {
+		w.pace.took(docs)
+		return w.settle(ctx, docs, items, begin), sendOn
 	}
-	return append(left, w.settle(ctx, docs, items, begin)...)
+	if late := limit.Err() != nil && ctx.Err() == nil; late || tooMuch(elastic.Status(err)) {
+		w.pace.tooMuch(docs)
+	}
+	return docs, w.refused(ctx, docs, err)
 }
 
 // matched refuses answers of which it is not sure whose they are: one that stands in another's place would make a refused
@@ -132,25 +159,30 @@ func matched(docs []*document, items []elastic.Item) error {
 	return nil
 }
 
-// refused handles an answer to the request as a whole: too large a body is halved, everything else waits.
-func (w *Writer) refused(ctx context.Context, docs []*document, err error) []*document {
+// refused handles an answer to the request as a whole: what is too large is sent in smaller requests at once, everything
+// else waits. A single document that is too large holds up no other.
+func (w *Writer) refused(ctx context.Context, docs []*document, err error) next {
 	status := elastic.Status(err)
-	if status == http.StatusRequestEntityTooLarge && len(docs) > 1 {
-		half := len(docs) / 2
-		left := w.round(ctx, docs[:half])
-		return slices.Concat(left, w.round(ctx, docs[half:]))
+	large := status == http.StatusRequestEntityTooLarge
+	if large && len(docs) > 1 {
+		return sendSmaller
 	}
-	mark(docs, status == http.StatusRequestEntityTooLarge)
+	mark(docs, large)
 	for _, d := range docs {
 		d.unsure = d.unsure || status == 0 || status >= http.StatusInternalServerError
 	}
 	w.waits(ctx, status, len(docs), err)
-	return docs
+	if large {
+		return sendOn
+	}
+	return sendLater
 }
 
 // ready parts docs into those whose index exists and those whose index cannot be made yet. It creates indices, once each,
 // and is done with the documents of those that may not be made any more.
 func (w *Writer) ready(ctx context.Context, docs []*document) (ready, left []*document) {
+	ctx, cancel := context.WithTimeout(ctx, w.p.Timeout)
+	defer cancel()
 	missing := map[string]error{} // by index, as far as we have looked
 	var expired []*document
 	for _, d := range docs {
@@ -309,15 +341,12 @@ func (w *Writer) poison(ctx context.Context, m *stream.Message, err error) {
 	}
 }
 
-// newerWait is how long a message of a later version stays away: long enough for others, short enough for an upgrade.
-const newerWait = 30 * time.Second
-
 // newer gives a message back until an indexer comes that can read it.
 func (w *Writer) newer(ctx context.Context, m *stream.Message, err error) {
 	w.p.Metrics.retries.WithLabelValues(reasonNewer).Inc()
 	w.alarm.Log(ctx, slog.LevelError, reasonNewer, "documents of a later version wait for an indexer that can read them: start the later version again, or another one beside this",
 		slog.Uint64("sequence", m.Sequence), slog.String("error", err.Error()))
-	m.Retry(newerWait)
+	m.Retry(stream.UpgradeWait(m.Delivered))
 }
 
 // waits says, not too often, that documents have to wait and why.

@@ -54,7 +54,8 @@ type lease struct {
 	taken  int64
 }
 
-// grow takes more room; the refusal is Busy when there is none for a while.
+// grow takes more room; the refusal is Busy when there is none for a while. Bodies that each hold a part and wait for more
+// cannot wait for each other for ever: whoever is refused gives back what it held.
 func (l *lease) grow(ctx context.Context, bytes int64) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -66,37 +67,42 @@ func (l *lease) grow(ctx context.Context, bytes int64) error {
 	return nil
 }
 
-func (l *lease) release() {
-	l.budget.room.Release(l.taken)
-	l.budget.taken.Sub(float64(l.taken))
-	l.taken = 0
+func (l *lease) release() { l.shrink(l.taken) }
+
+// shrink gives room back.
+func (l *lease) shrink(bytes int64) {
+	l.budget.room.Release(bytes)
+	l.budget.taken.Sub(float64(bytes))
+	l.taken -= bytes
 }
 
-// step is by how much the buffer of a body of unannounced length grows at least.
-const step = 64 << 10
+// What a body's buffer begins with. A length is only announced: whoever announces many bytes and sends none shall not hold
+// the room of those who do, so a large body gets its room as it comes. Most bodies are small and get theirs at once.
+const (
+	firstAnnounced   = 256 << 10
+	firstUnannounced = 64 << 10
+)
 
-// readBody reads a whole body of at most limit bytes into memory that l pays for.
+// readBody reads a whole body of at most limit bytes into memory that l pays for. It holds hardly more than the
+// first buffer or twice what has come; while that is copied to a larger buffer, l pays for both.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64, l *lease) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, refuse(TooLarge, fmt.Sprintf("Content-Length %d", r.ContentLength), nil)
 	}
-	size := r.ContentLength + 1 // room for the read that finds the end
+	first, most := int64(firstAnnounced), r.ContentLength+1 // room for the read that finds the end
 	if r.ContentLength < 0 {
-		size = min(step, limit+1)
+		first, most = firstUnannounced, limit+1
 	}
-	if err := l.grow(r.Context(), size); err != nil {
-		return nil, err
-	}
-	body, source := make([]byte, 0, size), http.MaxBytesReader(w, r.Body, limit)
-	for {
+	body, err := l.enlarge(r.Context(), nil, min(first, most))
+	source := http.MaxBytesReader(w, r.Body, limit)
+	for err == nil {
 		if len(body) == cap(body) {
-			more := min(int64(cap(body)), limit+1-int64(cap(body)))
-			if err := l.grow(r.Context(), more); err != nil {
+			if body, err = l.enlarge(r.Context(), body, larger(int64(cap(body)), most)); err != nil {
 				return nil, err
 			}
-			body = append(make([]byte, 0, int64(cap(body))+more), body...)
 		}
-		n, err := source.Read(body[len(body):cap(body)])
+		var n int
+		n, err = source.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
 		if errors.Is(err, io.EOF) {
 			return body, nil
@@ -105,6 +111,25 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, l *lease) ([]
 			return nil, readFailure(err)
 		}
 	}
+	return nil, err
+}
+
+// larger is the size after size; a last step that is hardly one is made with the one before.
+func larger(size, most int64) int64 {
+	if 2*size > most-firstUnannounced {
+		return most
+	}
+	return 2 * size
+}
+
+// enlarge moves a body to a buffer of size bytes.
+func (l *lease) enlarge(ctx context.Context, body []byte, size int64) ([]byte, error) {
+	if err := l.grow(ctx, size); err != nil {
+		return nil, err
+	}
+	moved := append(make([]byte, 0, size), body...)
+	l.shrink(int64(cap(body)))
+	return moved, nil
 }
 
 func readFailure(err error) error {

@@ -2,8 +2,11 @@ package intake
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Client opens Proxies.client to the tests.
@@ -42,4 +45,11 @@ func Cut(body []byte, size int) []Part {
 		return nil
 	})
 	return all
+}
+
+// ReadBody opens readBody to the tests, with a budget of total bytes.
+func ReadBody(r *http.Request, limit, total int64, taken prometheus.Gauge) ([]byte, error) {
+	share := &lease{budget: newBudget(total, taken)}
+	defer share.release()
+	return readBody(httptest.NewRecorder(), r, limit, share)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -211,7 +212,7 @@ func (item *replayed) outgoing(l *deadletter.Letter) (stream.Outgoing, error) {
 		return stream.Outgoing{
 			Subject: stream.SubjectDocuments(l.Namespace), Data: l.Body,
 			Header: stream.Header{
-				"Sluice-Schema": "1", "Sluice-Count": "1", "Sluice-Origin": fmt.Sprintf("%s:%d", stream.DeadLetters, l.Sequence),
+				stream.SchemaHeader: strconv.Itoa(stream.DocumentsSchema), "Sluice-Count": "1", "Sluice-Origin": fmt.Sprintf("%s:%d", stream.DeadLetters, l.Sequence),
 				"Sluice-Received-At": l.FirstSeen.UTC().Format(time.RFC3339Nano),
 				"Sluice-Endpoints":   l.Endpoint + "=1", "Sluice-Replay": "true",
 			},

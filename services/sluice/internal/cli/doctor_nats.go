@@ -9,10 +9,12 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/sluicelog/sluice/shared/config"
+	"github.com/sluicelog/sluice/shared/delivery"
 	"github.com/sluicelog/sluice/shared/elastic"
 	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/stream"
@@ -206,9 +208,16 @@ func lag(ctx context.Context, conn *stream.Conn, name, consumer string) finding 
 		return ok(check, "nothing waits")
 	}
 	detail := counted(open, "message") + " to do"
-	oldest, err := conn.Get(ctx, name, p.Done+1)
-	if err != nil {
-		return info(check, "%s", detail) // purged, or of another consumer
+	oldest, err := conn.First(ctx, name, consumer)
+	if err != nil || oldest.Sequence == 0 {
+		return info(check, "%s", detail) // purged meanwhile
+	}
+	if ofLaterVersion(name, oldest) {
+		return upgrade(check, name, p)
+	}
+	if p.InFlight >= p.Limit {
+		return fail(check, fmt.Errorf("%s, and %d have been handed out and have no verdict: no more are handed out", detail, p.InFlight),
+			"see in the log of the service of this name what they wait for")
 	}
 	age := time.Since(oldest.Time).Round(time.Second)
 	detail += fmt.Sprintf(", the oldest waits for %s", age)
@@ -216,6 +225,30 @@ func lag(ctx context.Context, conn *stream.Conn, name, consumer string) finding 
 		return ok(check, "%s", detail)
 	}
 	return warn(check, detail, "see that the service of this name runs, its log, and its metrics; more instances share the work")
+}
+
+// ofLaterVersion reports whether a message is of a form that this build cannot read.
+func ofLaterVersion(name string, m stream.Stored) bool {
+	known := uint64(delivery.Schema)
+	if name == stream.Documents {
+		known = stream.DocumentsSchema
+	}
+	version, err := strconv.ParseUint(m.Header[stream.SchemaHeader], 10, 16)
+	return err == nil && version > known
+}
+
+// upgrade says that messages wait for a service that can read them. They are held by the server, which hands out no others
+// beside too many of them.
+func upgrade(check, name string, p stream.Progress) finding {
+	service := "enricher"
+	if name == stream.Documents {
+		service = "indexer"
+	}
+	err := fmt.Errorf("messages of a later version are waiting (of %d without a verdict)", p.InFlight)
+	if p.InFlight >= p.Limit {
+		err = fmt.Errorf("messages of a later version are waiting, and they are so many (%d) that nothing else is handed out", p.InFlight)
+	}
+	return fail(check, err, "upgrade the "+service+": start one of the later version again, or beside this one; nothing is lost")
 }
 
 // checkTemplates looks for the index template of every namespace.

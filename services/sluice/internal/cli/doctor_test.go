@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluicelog/sluice/services/sluice/internal/cli"
 	"github.com/sluicelog/sluice/services/sluice/internal/state"
+	"github.com/sluicelog/sluice/shared/stream"
 	"github.com/sluicelog/sluice/shared/stream/streamtest"
 )
 
@@ -108,6 +109,27 @@ func TestDoctorFindsARunningSluiceWell(t *testing.T) {
 	d.expect(t, "receiver", "ok", in.URL)
 	d.expect(t, "clock", "ok", "")
 	d.expect(t, "readiness", "fail", "503")
+}
+
+func TestDoctorNamesTheServiceThatMessagesOfALaterVersionWaitFor(t *testing.T) {
+	server, in := streamtest.Start(t), newIntake(t)
+	conn := server.Open(t, "default")
+	later := stream.Header{stream.SchemaHeader: "2"}
+	for _, subject := range []string{stream.SubjectDeliveries, stream.SubjectDocuments("default")} {
+		if _, err := conn.Publish(t.Context(), stream.Outgoing{Subject: subject, Header: later, Data: []byte("in a form to come")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := examine(t, "--state", announce(t, state.Ready{PayloadURL: in.URL, NATSURL: server.URL(), PID: os.Getpid()}))
+	if !errors.Is(err, cli.ErrSilent) {
+		t.Errorf("got %v, want exit code 1", err)
+	}
+	for consumer, service := range map[string]string{stream.Enricher: "enricher", stream.Indexer("default"): "indexer"} {
+		d.expect(t, "consumer "+consumer, "fail", "later version")
+		if f := d["consumer "+consumer]; len(f) == 0 || !strings.Contains(f[0].Advice, "upgrade the "+service) {
+			t.Errorf("%+v", f)
+		}
+	}
 }
 
 func TestDoctorFindsTokensThatOthersMayRead(t *testing.T) {

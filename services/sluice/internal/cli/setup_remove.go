@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -88,14 +89,32 @@ func (a *App) removeAll(ctx context.Context, o removal, namespaces []string) err
 			return err
 		}
 	}
-	if r.stock, err = r.Conn.Inventory(ctx); err != nil { // a receiver may have gone on while the person read
-		return err
-	}
-	if err := r.refuse(); err != nil {
+	if err := r.closeIntake(ctx); err != nil {
 		return err
 	}
 	err = r.execute(ctx)
 	return errors.Join(a.printRemoval(r), err)
+}
+
+// closeIntake lets nothing more be acknowledged, and looks once more: a receiver may have gone on while the person read, or
+// may be one that was not seen. Unless all that was acknowledged may go, the intake is opened again.
+func (r *removing) closeIntake(ctx context.Context) error {
+	open, err := r.Conn.CloseIntake(ctx)
+	if err == nil {
+		r.stock, err = r.Conn.Inventory(ctx)
+	}
+	if err == nil {
+		err = r.refuse()
+	}
+	if err == nil {
+		return nil
+	}
+	again, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if failed := open(again); failed != nil {
+		err = errors.Join(err, fmt.Errorf("receivers answer 503 until `sluice setup` is run: %w", failed))
+	}
+	return err
 }
 
 // look makes the plan; nothing is changed yet.
@@ -234,7 +253,7 @@ func (r *removing) execute(ctx context.Context) error {
 			continue
 		}
 		if err := d.remove(ctx); err != nil {
-			return fmt.Errorf("%w (run the same again for the rest)", err)
+			return fmt.Errorf("%w (run the same again for the rest; until then receivers answer 503, `sluice setup` makes everything anew)", err)
 		}
 		d.Action = removed
 	}

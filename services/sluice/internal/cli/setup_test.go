@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/elastic"
 	"github.com/sluicelog/sluice/shared/elastic/elastictest"
+	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/period"
 	"github.com/sluicelog/sluice/shared/stream"
 	"github.com/sluicelog/sluice/shared/stream/streamtest"
@@ -171,6 +173,35 @@ func TestRemoveTakesBackWhatSetupMadeAndNothingElse(t *testing.T) {
 	if changes, err := setup(t, "--state", dir); err != nil || len(changes) == 0 { // and everything can be made again
 		t.Errorf("%v %v", changes, err)
 	}
+}
+
+func TestRemoveSeesAReceiver(t *testing.T) {
+	cluster, server := elastictest.Start(t), streamtest.Start(t)
+	dir := announce(t, state.Ready{NATSURL: server.URL(), ElasticsearchURL: cluster.URL})
+	if _, err := setup(t, "--state", dir); err != nil {
+		t.Fatal(err)
+	}
+	conn := server.Open(t)
+	registry, err := endpoint.Open(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	directory := registry.Follow(slog.New(slog.DiscardHandler)) // as a receiver does
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = directory.Run(ctx) }()
+	if err := directory.AwaitFilled(ctx); err != nil {
+		t.Fatal(err)
+	}
+	_, err = run(t.Context(), t, "", "setup", "--remove", "--yes", "--lose-events-that-auth0-was-told-are-safe", "--state", dir)
+	if err == nil || !strings.Contains(err.Error(), "services are running") {
+		t.Errorf("while a receiver runs: %v", err)
+	}
+	if _, err := conn.Publish(t.Context(), stream.Outgoing{Subject: stream.SubjectDeliveries, Data: []byte("goes on")}); err != nil {
+		t.Errorf("the receiver cannot go on: %v", err)
+	}
+	cancel()
+	<-done
 }
 
 func TestRemoveRefusesWhileServicesRun(t *testing.T) {
