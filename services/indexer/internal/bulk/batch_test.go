@@ -53,7 +53,7 @@ func count(t *testing.T, header stream.Header, became string) stream.Ledger {
 }
 
 func TestAReplayedDeadLetterIsCountedForItsEndpointOnBothSides(t *testing.T) {
-	header := stream.Header{schemaHeader: "1", countHeader: "1", ownersHeader: "prod=1", replayHeader: "true"}
+	header := stream.Header{stream.SchemaHeader: "1", countHeader: "1", ownersHeader: "prod=1", replayHeader: "true"}
 	l := count(t, header, stream.BecameIndexed)
 	want := stream.LedgerEntry{Endpoint: "prod", Received: 1, Documents: 1, Indexed: 1}
 	if len(l.Entries) != 1 || l.Entries[0] != want {
@@ -62,7 +62,7 @@ func TestAReplayedDeadLetterIsCountedForItsEndpointOnBothSides(t *testing.T) {
 }
 
 func TestWhatTheEnricherMadeIsNotCountedAsMadeAgain(t *testing.T) {
-	l := count(t, stream.Header{schemaHeader: "1", countHeader: "1", ownersHeader: "prod=1"}, stream.BecameDead)
+	l := count(t, stream.Header{stream.SchemaHeader: "1", countHeader: "1", ownersHeader: "prod=1"}, stream.BecameDead)
 	if len(l.Entries) != 1 || l.Entries[0].Documents != 0 || l.Entries[0].Dead != 1 || l.Entries[0].Endpoint != "prod" {
 		t.Errorf("the ledger says %+v", l.Entries)
 	}
