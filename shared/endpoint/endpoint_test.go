@@ -135,6 +135,22 @@ func TestARestoredRegistryAcceptsTheSameTokens(t *testing.T) {
 	}
 }
 
+func TestABackupMovesNoEndpointToAnotherNamespace(t *testing.T) {
+	r := open(t)
+	e := create(t, r, endpoint.NewToken())
+	backup, err := r.Export(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	backup.Endpoints[0].Namespace = "elsewhere"
+	if _, err := r.Import(t.Context(), backup, true); !errors.Is(err, endpoint.ErrNamespace) {
+		t.Errorf("an endpoint was moved: %v", err)
+	}
+	if got, err := r.Get(t.Context(), e.ID); err != nil || got.Namespace != e.Namespace {
+		t.Errorf("the endpoint is %+v, %v", got, err)
+	}
+}
+
 func TestADirectoryFollowsChanges(t *testing.T) {
 	r := open(t)
 	d := r.Follow(slog.New(slog.DiscardHandler))

@@ -29,6 +29,8 @@ type Registry struct {
 var (
 	ErrUnknown = errors.New("no such endpoint")
 	ErrTaken   = errors.New("endpoint exists already")
+	// ErrNamespace says that an endpoint would be moved: its events would be stored a second time when they come again.
+	ErrNamespace = errors.New("an endpoint stays in its namespace")
 	// ErrNewer says that a later build wrote a record: this one would drop what it does not know of it.
 	ErrNewer = errors.New("the record is of a later version: use that version of sluice")
 )
@@ -224,6 +226,12 @@ func (r *Registry) importEndpoint(ctx context.Context, e *Endpoint, overwrite bo
 	}
 	if e.Schema > Schema {
 		return false, fmt.Errorf("endpoint %s: %w", e.ID, ErrNewer)
+	}
+	// A record that cannot be read is what one may want to replace. In another namespace, events that come again would be
+	// stored a second time.
+	if present, err := r.Get(ctx, e.ID); err == nil && overwrite && present.Namespace != e.Namespace {
+		return false, fmt.Errorf("endpoint %s: %w: it is %s here and %s in the backup; take it out of the backup and make an endpoint with another id there",
+			e.ID, ErrNamespace, present.Namespace, e.Namespace)
 	}
 	return r.store(ctx, endpointKey+e.ID, e, overwrite)
 }
