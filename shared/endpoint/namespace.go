@@ -242,5 +242,5 @@ func same(a, b period.Calendar) bool {
 // to a new consumer, what was purged before it counts as done.
 func (r *Registry) used(ctx context.Context, namespace string) (bool, error) {
 	p, err := r.conn.Progress(ctx, stream.Documents, stream.Indexer(namespace))
-	return p != stream.Progress{}, err
+	return !p.Untouched(), err
 }

@@ -166,6 +166,9 @@ type Progress struct {
 	Limit    int    // with so many in flight nothing more is handed out
 }
 
+// Untouched reports whether nothing ever came to the consumer. To a new one, what was purged before it counts as done.
+func (p Progress) Untouched() bool { return p.Done == 0 && p.Waiting == 0 && p.InFlight == 0 }
+
 // Progress returns how far a durable consumer has come.
 func (c *Conn) Progress(ctx context.Context, stream, consumer string) (Progress, error) {
 	cons, err := c.js.Consumer(ctx, stream, consumer)
