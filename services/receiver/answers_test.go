@@ -315,14 +315,14 @@ func TestBrokenCompressionIsRefused(t *testing.T) {
 func TestBusyWhenTheBudgetIsUsedUp(t *testing.T) {
 	r := start(t, small)
 	var open []net.Conn
-	for range 6 { // bodies that are announced and do not come: 6 times 4 MiB
+	for range 96 { // bodies that are announced and do not come, none so large that it gets its room bit by bit
 		conn, err := net.Dial("tcp", r.service.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer conn.Close()
 		open = append(open, conn)
-		fmt.Fprintf(conn, "POST /v1/endpoints/%s HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\nContent-Length: %d\r\n\r\n", r.endpoint.ID, r.token, 4<<20-1)
+		fmt.Fprintf(conn, "POST /v1/endpoints/%s HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\nContent-Length: %d\r\n\r\n", r.endpoint.ID, r.token, 256<<10-1)
 	}
 	r.await("the budget is used up", func() bool { return r.value("sluice_receiver_inflight_bytes", "") == 24<<20 })
 	r.expect(r.post(strings.NewReader(oneEvent), nil), intake.Busy)
