@@ -138,6 +138,10 @@ fault-cluster: ## make fault against 3 NATS servers, 3 Elasticsearch nodes and s
 fault-cluster-stop: ## end the Elasticsearch nodes and network that make fault-cluster leaves for its next run
 	go test -count=1 -v -run '^TestClusterEnds$$' ./test/fault -stay='$(CLUSTER_DIR)'
 
+.PHONY: fault-page
+fault-page: ## write test/fault/RESULTS.md from what make fault and make fault-cluster found
+	go test -count=1 -run '^TestPage$$' ./test/fault -page='$(CURDIR)/test/fault/RESULTS.md' -results='$(FAULT_RESULTS),$(CLUSTER_RESULTS)'
+
 .PHONY: mutants
 mutants: ## test the fault tests: Sluices with one thing broken, each of which must fail for its reason; MUTANT=name for one
 	go test -count=1 -timeout 0 -v -run '^TestMutants$$' ./test/fault -mutant='$(MUTANT)' -seed='$(SEED)'

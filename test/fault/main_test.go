@@ -55,6 +55,7 @@ type settings struct {
 	outage  time.Duration
 	mutant  string
 	stay    string
+	page    string
 }
 
 var options settings //nolint:gochecknoglobals // flags exist once per process
@@ -78,6 +79,7 @@ func TestMain(m *testing.M) {
 	flag.DurationVar(&options.outage, "outage", 0, "how long Elasticsearch is away in TestOutage")
 	flag.StringVar(&options.mutant, "mutant", "", "names of mutants, separated by commas, or all")
 	flag.StringVar(&options.stay, "stay", "", "folder of a cluster that outlives the run, for the next one to use; TestClusterEnds ends it")
+	flag.StringVar(&options.page, "page", "", "file that TestPage writes the results to")
 	os.Exit(m.Run())
 }
 

@@ -17,6 +17,7 @@ import (
 
 // row is the result of one run.
 type row struct {
+	When     string // it ended, RFC 3339
 	Build    string
 	Fault    string
 	Seed     uint64
@@ -92,6 +93,7 @@ func parseRow(cells []string) (r row, ok bool) {
 	}
 	number := func(i int) int { n, _ := strconv.Atoi(cells[i]); return n }
 	seconds := func(i int) time.Duration { d, _ := time.ParseDuration(cells[i] + "s"); return d }
+	r.When = cells[0]
 	r.Build, r.Fault, r.CatchUp, r.Took, r.Evidence = cells[1], cells[2], seconds(14), seconds(15), cells[17]
 	r.Seed, _ = strconv.ParseUint(cells[3], 10, 64)
 	r.Moment, _ = time.ParseDuration(cells[4])
