@@ -1,7 +1,8 @@
 // Package leaktest knows secrets by their form and finds them where they must not be: in logs, output and data.
 //
-// Every token that Sluice makes begins with slc_ and has 43 characters more, and so do the passwords of its tests. So
-// nobody need keep a list of the secrets of a run to find all of them in whatever it left behind.
+// Every token that Sluice makes begins with slc_ and has 43 characters more, and so do the passwords of its tests. The
+// seed of a NATS user's key has a form of its own. So nobody need keep a list of the secrets of a run to find all of them
+// in whatever it left behind.
 package leaktest
 
 import (
@@ -18,13 +19,24 @@ import (
 	"testing"
 )
 
-// prefix and tail are the form of a secret.
+// form is how a secret looks: what it begins with, how many characters follow, and which.
+type form struct {
+	prefix string
+	tail   int
+	of     string
+}
+
 const (
-	prefix = "slc_"
-	tail   = 43
+	base32    = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+	base64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	prefix    = "slc_" // of tokens and of a test's passwords
+	longest   = 64     // bytes of any form
 )
 
-// Secret makes a secret for a test, of the form that is searched for.
+// forms are those of tokens and of the seeds of NATS users.
+func forms() []form { return []form{{prefix, 43, base64URL}, {"SU", 56, base32}} }
+
+// Secret makes a secret for a test, of a form that is searched for.
 func Secret() string {
 	raw := make([]byte, 32)
 	_, _ = rand.Read(raw) // never fails
@@ -47,7 +59,7 @@ func In(path string, text []byte) (found []Leak) {
 	for raw := range bytes.Lines(text) {
 		line++
 		if at := index(raw); at >= 0 && !announced(string(raw)) {
-			found = append(found, Leak{Path: path, Line: line, Text: string(raw[max(0, at-120):at+len(prefix)+4]) + "…"})
+			found = append(found, Leak{Path: path, Line: line, Text: string(raw[max(0, at-120):at+8]) + "…"})
 		}
 	}
 	return found
@@ -55,28 +67,30 @@ func In(path string, text []byte) (found []Leak) {
 
 // index is where the first secret begins, -1 when there is none.
 func index(text []byte) int {
+	first := -1
+	for _, f := range forms() {
+		if at := f.index(text); at >= 0 && (first < 0 || at < first) {
+			first = at
+		}
+	}
+	return first
+}
+
+func (f form) index(text []byte) int {
 	for from := 0; ; {
-		at := bytes.Index(text[from:], []byte(prefix))
+		at := bytes.Index(text[from:], []byte(f.prefix))
 		if at < 0 {
 			return -1
 		}
 		at += from
-		if from = at + len(prefix); isTail(text[from:]) {
+		if from = at + len(f.prefix); f.isTail(text[from:]) {
 			return at
 		}
 	}
 }
 
-func isTail(text []byte) bool {
-	if len(text) < tail {
-		return false
-	}
-	for _, c := range text[:tail] {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return true
+func (f form) isTail(text []byte) bool {
+	return len(text) >= f.tail && len(bytes.Trim(text[:f.tail], f.of)) == 0
 }
 
 // announced reports whether a line is what `up` and `endpoint create` print to their person: the field of Auth0's form,
@@ -87,7 +101,7 @@ func announced(line string) bool {
 
 // private are files that keep a secret for their owner, and must be readable by nobody else.
 func private(name string) bool {
-	return name == "credentials.json" || name == "ready.json" || name == "token"
+	return name == "credentials.json" || name == "ready.json" || name == "token" || strings.HasSuffix(name, ".nk")
 }
 
 // Find looks into every file below the paths. A file that may keep a secret is a leak when others can read it.
@@ -142,7 +156,7 @@ func inFile(path string) ([]Leak, error) {
 
 // contains reads on until a secret came by.
 func contains(r io.Reader) (bool, error) {
-	const step, overlap = 1 << 20, len(prefix) + tail
+	const step, overlap = 1 << 20, longest
 	buffer, kept := make([]byte, overlap+step), 0
 	for {
 		n, err := io.ReadFull(r, buffer[kept:])

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nkeys"
+
 	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/leaktest"
 )
@@ -29,7 +31,15 @@ func plant(t *testing.T, name, text string, mode os.FileMode) (int, string) {
 }
 
 func TestAPlantedSecretIsFoundWhereverItLies(t *testing.T) {
-	for form, secret := range map[string]string{"a token": endpoint.NewToken(), "a test's secret": leaktest.Secret()} {
+	user, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := user.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for form, secret := range map[string]string{"a token": endpoint.NewToken(), "a test's secret": leaktest.Secret(), "the seed of a NATS user": string(seed)} {
 		for place, text := range map[string]string{
 			"a log line":           `{"level":"WARN","msg":"delivery","error":"token ` + secret + ` is wrong"}` + "\n",
 			"the end of a file":    "first line\n" + secret,

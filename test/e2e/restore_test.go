@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -19,6 +18,7 @@ import (
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/elastic"
 	"github.com/sluicelog/sluice/shared/elastic/elastictest"
+	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/period"
 	"github.com/sluicelog/sluice/shared/stream"
 	"github.com/sluicelog/sluice/shared/stream/embedded"
@@ -47,7 +47,7 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, cluster: elastictest.Start(t), token: "house-" + rand.Text()}
+	h := &house{t: t, cluster: elastictest.Start(t), token: endpoint.NewToken()}
 	address, ok := l.Addr().(*net.TCPAddr)
 	if !ok {
 		t.Fatalf("listening on %s", l.Addr())

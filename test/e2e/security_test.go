@@ -20,6 +20,8 @@ import (
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/elastic"
 	"github.com/sluicelog/sluice/shared/elastic/elastictest"
+	"github.com/sluicelog/sluice/shared/endpoint"
+	"github.com/sluicelog/sluice/shared/leaktest"
 	"github.com/sluicelog/sluice/shared/period"
 	"github.com/sluicelog/sluice/shared/stream/embedded"
 	"github.com/sluicelog/sluice/test/harness"
@@ -37,7 +39,7 @@ func TestWithSecurityOn(t *testing.T) {
 	s := &secured{passwords: map[string]string{}}
 	var accounts []elastictest.Account
 	account := func(name, own string, roles ...string) {
-		s.passwords[name] = rand.Text()
+		s.passwords[name] = leaktest.Secret()
 		accounts = append(accounts, elastictest.Account{Name: name, Password: s.passwords[name], Role: own, Roles: roles})
 	}
 	for _, role := range elastic.Roles() {
@@ -155,7 +157,7 @@ func (s *secured) pipeline(t *testing.T) {
 		t.Errorf("setup printed\n%s", first)
 	}
 	tokenFile := filepath.Join(harness.Dir(t), "token")
-	token := "secured-" + rand.Text()
+	token := endpoint.NewToken()
 	if err := os.WriteFile(tokenFile, []byte(token), 0o600); err != nil {
 		t.Fatal(err)
 	}

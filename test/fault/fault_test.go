@@ -168,8 +168,15 @@ func TestSoak(t *testing.T) {
 	defer func() { results.table(os.Stdout, l.build) }()
 	left, step := options.soak, uint64(0)
 	for _, r := range results.rows {
-		if r.Build == l.build {
-			left, step = left-r.Took, max(step, r.Seed-options.seed+1)
+		if r.Build != l.build {
+			continue
+		}
+		if r.err != nil {
+			t.Errorf("before it was interrupted, %s with seed %d failed: %v", r.Fault, r.Seed, r.err)
+		}
+		left -= r.Took
+		if r.Seed >= options.seed {
+			step = max(step, r.Seed-options.seed+1)
 		}
 	}
 	var pool []*fault

@@ -131,7 +131,7 @@ func (x *trial) outage(t *testing.T) error {
 	if len(v.problems) > 0 {
 		return errors.New(strings.Join(v.problems, "; "))
 	}
-	return flatMemory(phases)
+	return errors.Join(flatMemory(phases), flatAnswers(phases))
 }
 
 // until ends a phase after a time.
@@ -226,12 +226,31 @@ func keysBut(m map[string][]int64, not string) func(yield func(string) bool) {
 	}
 }
 
-// flatMemory compares the last third of the outage with the first: what grows with the backlog would show.
+// flatAnswers compares the answers while Elasticsearch was away with those before: the sender must not notice. A fifth of
+// a second is allowed for a machine that does other things; Auth0 waits for tens of them.
+func flatAnswers(phases []*phase) error {
+	calm := share(phases[0].waits, 0.99)
+	for _, p := range phases[1:4] {
+		if p.refused != "" {
+			return fmt.Errorf("the sender noticed: in %q it was answered%s", p.name, p.refused)
+		}
+		if slow := share(p.waits, 0.99); slow > 2*calm+200*time.Millisecond {
+			return fmt.Errorf("p99 of an answer rose from %s to %s in %q", calm, slow, p.name)
+		}
+	}
+	return nil
+}
+
+// flatMemory compares the last third of the outage with the first: what grows with the backlog would show. Before the
+// outage less is held, because nothing waits; that there is a bound at all is what the ceiling says.
 func flatMemory(phases []*phase) error {
 	median := func(p *phase) int64 { return share(slices.Sorted(slices.Values(p.memory["all"])), 0.5) }
 	first, last := median(phases[1]), median(phases[3])
 	if last > first*5/4+(32<<20) {
 		return fmt.Errorf("memory grew while Elasticsearch was away: from %d to %d MiB", first>>20, last>>20)
+	}
+	if calm := median(phases[0]); last > 2*calm+(64<<20) {
+		return fmt.Errorf("memory grew when Elasticsearch went away: from %d to %d MiB", calm>>20, last>>20)
 	}
 	return nil
 }

@@ -28,13 +28,15 @@ func TestPage(t *testing.T) {
 		t.Fatalf("%s holds no row: run `make fault` first", options.results)
 	}
 	last := slices.MaxFunc(rows, func(a, b row) int { return strings.Compare(a.When, b.When) })
+	earlier := failures(rows, last.Build)
 	rows = latest(rows, last.Build)
+	earlier -= failures(rows, last.Build)
 	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Or(order(a.Fault)-order(b.Fault), cmp.Compare(a.Seed, b.Seed)) })
 	f, err := os.Create(options.page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	writePage(f, rows)
+	writePage(f, rows, earlier)
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -45,8 +47,20 @@ func order(name string) int {
 	return slices.IndexFunc(slices.Concat(faults(), clusterFaults()), func(f *fault) bool { return f.name == name })
 }
 
-// writePage writes what was seen, worst first said: how many rows failed, and the sums of what must be zero.
-func writePage(w io.Writer, rows []row) {
+// failures counts the rows of a build that failed.
+func failures(rows []row, build string) int {
+	n := 0
+	for _, r := range rows {
+		if r.Build == build && r.err != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// writePage writes what was seen, and first the sums: how many rows failed, what must be zero, and how many runs failed
+// earlier that were done again since.
+func writePage(w io.Writer, rows []row, earlier int) {
 	var all row
 	failed, kinds, first, last := 0, map[string]bool{}, rows[0].When, rows[0].When
 	for _, r := range rows {
@@ -66,10 +80,11 @@ again, and they may or may not be stored. *Dead* are the load's broken events: h
 many must.
 
 **%d faults, %d runs, %d failed; %d events acknowledged, %d missing, %d doubled; the longest catching up took %s.**
+Runs of these programs that failed and were done again: %d.
 
 | fault | seed | at | acknowledged | searchable | missing | doubled | dead | refused | unsure | caught up after | result | evidence |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|---|
-`, first, last, rows[0].Build, runtime.NumCPU(), len(kinds), len(rows), failed, all.acked, all.missing, all.doubled, age(all.CatchUp))
+`, first, last, rows[0].Build, runtime.NumCPU(), len(kinds), len(rows), failed, all.acked, all.missing, all.doubled, age(all.CatchUp), earlier)
 	for _, r := range rows {
 		result := "ok"
 		if r.err != nil {
