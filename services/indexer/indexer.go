@@ -46,7 +46,7 @@ type Own struct {
 	BulkBytes    config.Bytes  `split_words:"true" default:"4MiB" desc:"a bulk request is full at this size"`
 	BulkMessages int           `split_words:"true" default:"2000" desc:"a bulk request is full at this many messages"`
 	BulkAge      time.Duration `split_words:"true" default:"100ms" desc:"how long a bulk request waits to fill while more is coming"`
-	BulkTimeout  time.Duration `split_words:"true" default:"60s" desc:"time for one request to Elasticsearch"`
+	BulkTimeout  time.Duration `split_words:"true" default:"60s" desc:"time for one request to Elasticsearch; while answers come too late, up to four times as long"`
 	Held         config.Bytes  `split_words:"true" default:"24MiB" desc:"bytes of messages held at once, per namespace"`
 	ReplayMargin time.Duration `split_words:"true" default:"1h" desc:"how long indexed documents stay in the stream, room permitting"`
 	Grace        time.Duration `split_words:"true" default:"10s" desc:"time for a clean stop"`

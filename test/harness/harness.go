@@ -84,7 +84,7 @@ func build(root string) (string, error) {
 		return "", err
 	}
 	for _, name := range []string{"sluice", "receiver", "enricher", "indexer", "retention"} {
-		cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, name), "./services/"+name+"/cmd/"+name) //nolint:noctx // our own source
+		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), "./services/"+name+"/cmd/"+name) //nolint:noctx // our own source
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", errors.New("building " + name + ": " + string(out))

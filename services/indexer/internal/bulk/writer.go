@@ -130,7 +130,8 @@ const (
 
 // send makes one request and returns the documents that have to wait.
 func (w *Writer) send(ctx context.Context, docs []*document) ([]*document, next) {
-	limit, cancel := context.WithTimeout(ctx, w.p.Timeout)
+	patience := w.pace.patience(w.p.Timeout)
+	limit, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	begin := time.Now()
 	items, err := w.p.Cluster.Bulk(limit, join(docs), len(docs))
@@ -139,10 +140,14 @@ func (w *Writer) send(ctx context.Context, docs []*document) ([]*document, next)
 	}
 	w.p.Metrics.bulk(len(docs), time.Since(begin), err)
 	if err == nil {
-		w.pace.took(docs)
+		w.pace.took(docs, time.Since(begin), w.p.Timeout)
 		return w.settle(ctx, docs, items, begin), sendOn
 	}
-	if late := limit.Err() != nil && ctx.Err() == nil; late || tooMuch(elastic.Status(err)) {
+	late := limit.Err() != nil && ctx.Err() == nil
+	if late {
+		w.pace.tooLate(patience, w.p.Timeout)
+	}
+	if late || tooMuch(elastic.Status(err)) {
 		w.pace.tooMuch(docs)
 	}
 	return docs, w.refused(ctx, docs, err)
