@@ -24,8 +24,8 @@ type fault struct {
 	// ownDisk faults need an Elasticsearch of its own on a disk whose power can be cut.
 	ownDisk bool
 	once    bool // needs a rig of its own: not part of a soak
-	// deadly faults make dead letters of good events.
-	deadly bool
+	// deadly tells by a good event whether the fault makes a dead letter of it; nil: of none.
+	deadly func(event []byte) bool
 	hold   time.Duration // about how long it lasts
 	limit  time.Duration // until all must be quiet; 0: quietLimit
 	// prepare runs before the load; may be nil.
