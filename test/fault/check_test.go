@@ -21,6 +21,7 @@ type verdict struct {
 	dead, deadWanted                          int
 	refused, unsure                           int // events that were never acknowledged, by what the sender knows
 	problems                                  []string
+	lost, twice, altered                      []string // ids of missing, doubled and changed events
 }
 
 func (v *verdict) problem(format string, args ...any) {
@@ -82,16 +83,16 @@ func (r *rig) caughtUp(ctx context.Context, limit time.Duration) (time.Duration,
 	return time.Since(begin), nil
 }
 
-// found reads the ids of all events of an endpoint, with how often each is searchable.
-func (r *rig) found(ctx context.Context, endpoint string) (map[string]int, error) {
+// found reads what is searchable of all events of an endpoint, by their ids.
+func (r *rig) found(ctx context.Context, endpoint string) (map[string][]claims, error) {
 	alias := period.Alias(r.namespace)
 	if err := r.client.Refresh(ctx, alias); err != nil {
 		return nil, err
 	}
-	all, after := map[string]int{}, json.RawMessage(nil)
+	all, after := map[string][]claims{}, json.RawMessage(nil)
 	for {
 		search := map[string]any{
-			"size": 5000, "_source": false, "track_total_hits": false,
+			"size": 5000, "_source": []string{"event.code", "@timestamp"}, "track_total_hits": false,
 			"query": map[string]any{"term": map[string]any{"sluice.endpoint": endpoint}},
 			"sort":  []any{map[string]any{"event.id": "asc"}, map[string]any{"sluice.delivery": "asc"}, map[string]any{"sluice.item": "asc"}},
 		}
@@ -111,7 +112,7 @@ func (r *rig) found(ctx context.Context, endpoint string) (map[string]int, error
 				return nil, err
 			}
 			id, _ := keys[0].(string)
-			all[id]++
+			all[id] = append(all[id], documentClaims(d.Source))
 			after = d.Sort
 		}
 		if len(page.Documents) < 5000 {
@@ -120,20 +121,24 @@ func (r *rig) found(ctx context.Context, endpoint string) (map[string]int, error
 	}
 }
 
-// letters counts the dead letters by what they are about: the mark of rubbish, or the event's id.
-func (r *rig) letters(ctx context.Context) (map[string]int, error) {
+// letters counts the dead letters by what they are about: the mark of rubbish, or the event's id. flaws names those that
+// do not say what an operator needs.
+func (r *rig) letters(ctx context.Context) (counts map[string]int, flaws []string, err error) {
 	all := map[string]int{}
 	for l, err := range deadletter.Open(r.conn).All(ctx) {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		id := markPattern.FindString(string(l.Body))
 		if id == "" {
 			id = eventID(l.Body)
 		}
 		all[id]++
+		if l.Stage != deadletter.StageEnricher && l.Stage != deadletter.StageIndexer || l.Reason == "" || l.Attempts < 1 || l.FirstSeen.IsZero() {
+			flaws = append(flaws, fmt.Sprintf("the letter of %s has stage %q, reason %q, %d attempts, first seen %s", id, l.Stage, l.Reason, l.Attempts, l.FirstSeen))
+		}
 	}
-	return all, nil
+	return all, flaws, nil
 }
 
 // eventID reads the event's id from a document's bulk lines, or from the event itself.
@@ -154,12 +159,20 @@ func eventID(body []byte) string {
 	return doc.LogID + doc.Event.ID
 }
 
-// check compares the book with what is searchable and what lies among the dead letters. deadly allows whole events there.
+// outcome is what became of one event: how often it is searchable, as what, and how often a dead letter.
+type outcome struct {
+	found []claims
+	dead  int
+}
+
+// check compares the book with what is searchable and what lies among the dead letters.
 func (x *trial) check(ctx context.Context) (*verdict, error) {
-	var found, letters map[string]int
+	var found map[string][]claims
+	var letters map[string]int
+	var flaws []string
 	err := within(time.Minute, "reading what became of the events", func() (err error) { // a cluster may still be settling
 		if found, err = x.found(ctx, x.endpoint); err == nil {
-			letters, err = x.letters(ctx)
+			letters, flaws, err = x.letters(ctx)
 		}
 		return err
 	})
@@ -170,33 +183,8 @@ func (x *trial) check(ctx context.Context) (*verdict, error) {
 	x.book.mu.Lock()
 	defer x.book.mu.Unlock()
 	v.sent = len(x.book.events)
-	var missing, doubled []string
 	for _, id := range slices.Sorted(maps.Keys(x.book.events)) {
-		f, n, dead := x.book.events[id], found[id], letters[id]
-		v.dead += dead
-		if f.broken && f.acked || x.fault.deadly && dead > 0 {
-			v.deadWanted++
-		}
-		switch {
-		case f.acked:
-			v.acked++
-		case f.unsure > 0:
-			v.unsure++
-		case f.refused > 0:
-			v.refused++
-		}
-		switch {
-		case n+dead > 1:
-			doubled = append(doubled, id)
-		case f.acked && n+dead == 0:
-			missing = append(missing, id)
-		case f.broken && n > 0:
-			v.problem("rubbish %s is searchable", id)
-		case !f.broken && dead > 0 && !x.fault.deadly:
-			v.problem("event %s is a dead letter", id)
-		case !f.acked && f.unsure == 0 && n+dead > 0:
-			v.problem("event %s was only refused and is there", id)
-		}
+		v.judge(id, x.book.events[id], outcome{found[id], letters[id]}, x.fault.deadly)
 	}
 	for id := range found {
 		if x.book.events[id] == nil {
@@ -210,14 +198,69 @@ func (x *trial) check(ctx context.Context) (*verdict, error) {
 			v.problem("%s has %d dead letters", mark, letters[mark])
 		}
 	}
-	v.missing, v.doubled = len(missing), len(doubled)
-	if len(missing) > 0 {
-		v.problem("missing: %v", missing[:min(len(missing), 5)])
-	}
-	if len(doubled) > 0 {
-		v.problem("doubled: %v", doubled[:min(len(doubled), 5)])
-	}
+	v.missing, v.doubled = len(v.lost), len(v.twice)
+	v.some("missing", v.lost)
+	v.some("doubled", v.twice)
+	v.some("other content than was sent", v.altered)
+	v.some("incomplete dead letters", flaws)
 	return v, x.holes(ctx, v)
+}
+
+// some says what is wrong in one way, with some of it.
+func (v *verdict) some(what string, all []string) {
+	if len(all) > 0 {
+		v.problem("%s: %d, such as %v", what, len(all), all[:min(len(all), 5)])
+	}
+}
+
+// judge compares one event with what became of it. Whether it may be a document is told by the event, never by what
+// Sluice made of it: deadly names the good events that Elasticsearch can only refuse; nil: there are none.
+func (v *verdict) judge(id string, f *fate, o outcome, deadly func(event []byte) bool) {
+	doomed := f.broken || deadly != nil && deadly(f.event)
+	v.dead += o.dead
+	if doomed && f.acked {
+		v.deadWanted++
+	}
+	switch {
+	case f.acked:
+		v.acked++
+	case f.unsure > 0:
+		v.unsure++
+	case f.refused > 0:
+		v.refused++
+	}
+	n := len(o.found)
+	switch {
+	case n+o.dead > 1:
+		v.twice = append(v.twice, id)
+	case f.acked && n+o.dead == 0:
+		v.lost = append(v.lost, id)
+	case doomed && n > 0:
+		v.problem("%s can be no document and is searchable", id)
+	case !doomed && o.dead > 0:
+		v.problem("event %s is a dead letter", id)
+	case !f.acked && f.unsure == 0 && n+o.dead > 0:
+		v.problem("event %s was only refused and is there", id)
+	}
+	if !f.broken {
+		v.compare(id, f.event, o.found)
+	}
+}
+
+// compare looks whether documents say what their event said.
+func (v *verdict) compare(id string, event []byte, found []claims) {
+	if len(found) == 0 {
+		return
+	}
+	want := eventClaims(event)
+	if !want.whole() {
+		v.altered = append(v.altered, fmt.Sprintf("%s as sent has no type or no readable date: nothing to compare with", id))
+	}
+	for _, is := range found {
+		if is != want {
+			v.altered = append(v.altered, fmt.Sprintf("%s is %s, was sent as %s", id, is, want))
+		}
+	}
 }
 
 // holes looks for messages that vanished from the middle of a stream.

@@ -22,7 +22,7 @@ func elasticFaults() []*fault {
 		{name: "index-red", does: "the index's primary shard is assigned to no node: red; 503 or no answer at all", own: true, hold: 5 * time.Second, strike: indexRed},
 		{name: "credentials-revoked", does: "the indexer's user is removed and comes back: 401", own: true, strike: credentialsRevoked},
 		{name: "privileges-revoked", does: "the indexer's role may only read for a while: 403", own: true, strike: privilegesRevoked},
-		{name: "mapping-conflict", does: "the index was made by hand with user.email as a number: documents with an address are refused for ever", once: true, deadly: true, prepare: conflictingIndex, strike: mappingConflict},
+		{name: "mapping-conflict", does: "the index was made by hand with user.email as a number: documents with an address are refused for ever", once: true, deadly: noNumber, prepare: conflictingIndex, strike: mappingConflict},
 		{name: "template-foreign", does: "somebody else's template has the name of ours: the indexer must not write without mapping", once: true, prepare: foreignTemplate, strike: templateForeign},
 	}
 }

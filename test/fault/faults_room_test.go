@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -158,46 +159,93 @@ func (x *trial) restartNATS() error {
 // rlimit is what prlimit(2) takes.
 type rlimit struct{ soft, hard uint64 }
 
-// noFiles sets the soft limit of open files to what the process has open.
+// noFiles lets a process open no more files, and closes the connections that it wants to open again.
 func noFiles(name string) func(x *trial) (func() error, error) {
 	return func(x *trial) (func() error, error) {
-		s := x.services[name]
-		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.pid()))
-		if err != nil {
-			return nil, err
+		s, ways := x.services[name], []*valve{x.door}
+		if s.es != nil {
+			ways = append(ways, s.es)
 		}
 		before, err := limitFiles(s.pid(), nil)
 		if err != nil {
 			return nil, err
 		}
-		if _, err := limitFiles(s.pid(), &rlimit{uint64(len(open)), before.hard}); err != nil {
-			return nil, err
+		logged := x.logged(s, emfile)
+		for _, way := range ways {
+			way.set(shut, 1, 0)
 		}
-		x.door.set(shut, 1, 0) // what is open is closed, and new connections are wanted
-		x.door.open()
-		if s.es != nil {
-			s.es.set(shut, 1, 0)
-			x.pause(300 * time.Millisecond)
-			s.es.open()
+		release := pressFiles(s.pid(), before.hard)
+		x.pause(time.Second) // what was closed is free by now, and the limit below it
+		for _, way := range ways {
+			way.open()
 		}
-		// Files that were closed may be opened again: the limit follows them down.
-		for range 10 {
-			if now, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.pid())); err == nil && len(now) < len(open) {
-				open = now
-				if _, err := limitFiles(s.pid(), &rlimit{uint64(len(open)), before.hard}); err != nil {
-					return nil, err
-				}
-			}
-			x.pause(100 * time.Millisecond)
-		}
+		carried := ways[len(ways)-1].carried.Load()
 		return func() error {
+			came := ways[len(ways)-1].carried.Load() - carried
+			held, pressErr := release()
 			_, err := limitFiles(s.pid(), &before)
-			if n := x.logged(s, "too many open files"); n > 0 {
-				x.saw("%s logged %d times: too many open files", name, n)
-			} else {
-				x.saw("%s was held at %d open files", name, len(open))
-			}
-			return err
+			return errors.Join(pressErr, err, x.outOfFiles(s, x.logged(s, emfile)-logged, came, held))
 		}, nil
 	}
+}
+
+// emfile is how a program says that it may open no more files.
+const emfile = "too many open files"
+
+// outOfFiles wants a sign that a process was refused a file. The indexer says why documents wait only now and then, and
+// may have said another reason first: then it is that nobody came to Elasticsearch although the way was open.
+func (x *trial) outOfFiles(s *service, logged int, came int64, held uint64) error {
+	switch {
+	case logged > 0:
+		x.saw("%s logged %d times: %s", s.name, logged, emfile)
+	case s.es != nil && came == 0:
+		x.saw("%s could open no connection although its way was open: held below file %d", s.name, held)
+	default:
+		return fmt.Errorf("nothing shows that %s was refused a file: held below file %d, %d connections came", s.name, held, came)
+	}
+	return nil
+}
+
+// pressFiles keeps the soft limit of open files at the lowest number that a process has free, until the function that it
+// returns is called; that says where the limit was.
+func pressFiles(pid int, hard uint64) (release func() (uint64, error)) {
+	stop, done := make(chan struct{}), make(chan struct{})
+	lowest, failed := hard, error(nil)
+	go func() {
+		defer close(done)
+		for failed == nil {
+			var free uint64
+			if free, failed = freeFile(pid); failed == nil && free < lowest {
+				lowest = free
+				_, failed = limitFiles(pid, &rlimit{free, hard})
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	return func() (uint64, error) {
+		close(stop)
+		<-done
+		return lowest, failed
+	}
+}
+
+// freeFile is the lowest number of a file that a process has not open: the next one that it would get.
+func freeFile(pid int) (uint64, error) {
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		return 0, err
+	}
+	taken := map[string]bool{}
+	for _, f := range open {
+		taken[f.Name()] = true
+	}
+	n := uint64(0)
+	for taken[strconv.FormatUint(n, 10)] {
+		n++
+	}
+	return n, nil
 }

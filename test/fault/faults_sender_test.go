@@ -31,7 +31,11 @@ func doorBroken(m mode, share float64) func(x *trial) (func() error, error) {
 		x.door.set(m, share, 0)
 		return func() error {
 			x.door.open()
-			x.saw("%d connections broken", x.door.broken.Load()-before)
+			n := x.door.broken.Load() - before
+			if n == 0 {
+				return errors.New("no connection of the sender was broken")
+			}
+			x.saw("%d connections broken", n)
 			return nil
 		}, nil
 	}
@@ -63,6 +67,9 @@ func replayAll(x *trial) (func() error, error) {
 		report, err := x.send(o, events)
 		if err != nil {
 			return nil, err
+		}
+		if report.Acked == 0 {
+			return nil, errors.New("there was nothing to send again")
 		}
 		x.saw("%d events sent again and acknowledged", report.Acked)
 	}
@@ -107,7 +114,11 @@ func wrongToken(x *trial) (func() error, error) {
 	if !errors.Is(err, simulator.ErrUndelivered) {
 		return nil, fmt.Errorf("a wrong token: %w", err)
 	}
-	x.saw("401×%d", x.book.attempts()[http.StatusUnauthorized]-before)
+	n := x.book.attempts()[http.StatusUnauthorized] - before
+	if n == 0 {
+		return nil, errors.New("a wrong token was never answered 401")
+	}
+	x.saw("401×%d", n)
 	return nil, nil
 }
 

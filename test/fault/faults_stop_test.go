@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -11,17 +12,19 @@ import (
 )
 
 // verdicts listens to what services tell NATS about messages. A message that was acknowledged needs no second
-// acknowledgement unless it was handed out again.
+// acknowledgement unless it was handed out again; and it is handed out again only when it was given back, or when a
+// service that had finished it never said so.
 type verdicts struct {
 	mu          sync.Mutex
 	done        map[string]bool
-	again       []string // acknowledged, and handed out once more
+	back        map[string]bool // each message with the number of the handing out that was given back
+	again       []string        // finished, and handed out once more
 	acks, given int
 }
 
 // listen follows the acknowledgements of all consumers until the function that it returns is called.
 func (x *trial) listen(urls string) (*verdicts, func(), error) {
-	v := &verdicts{done: map[string]bool{}}
+	v := &verdicts{done: map[string]bool{}, back: map[string]bool{}}
 	nc, err := nats.Connect(urls)
 	if err != nil {
 		return nil, nil, err
@@ -52,15 +55,31 @@ func (v *verdicts) hear(m *nats.Msg) {
 			v.again = append(v.again, message+" for the time number "+parts[6])
 		}
 		v.done[message] = true
+		v.kept(message, parts[6])
 	case bytes.HasPrefix(m.Data, []byte("-NAK")):
 		v.given++
+		v.back[message+" "+parts[6]] = true
 		if v.done[message] {
 			v.again = append(v.again, message+" given back")
 		}
 	}
 }
 
-// verdict fails when a message came again after its acknowledgement.
+// kept looks for times that a message was handed out and not given back before the time at which it was acknowledged:
+// where no AckWait runs out, whoever had it kept it and ended without a word. Word of progress is no verdict.
+func (v *verdicts) kept(message, number string) {
+	times, err := strconv.Atoi(number)
+	if err != nil {
+		v.again = append(v.again, message+" with an unknown number: "+number)
+	}
+	for n := 1; n < times; n++ {
+		if !v.back[message+" "+strconv.Itoa(n)] {
+			v.again = append(v.again, fmt.Sprintf("%s acknowledged at the time number %d, the time number %d was never given back", message, times, n))
+		}
+	}
+}
+
+// verdict fails when a message came again after its acknowledgement, or without being given back.
 func (v *verdicts) verdict(x *trial) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()

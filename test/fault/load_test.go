@@ -21,6 +21,7 @@ type fate struct {
 	refused int // answers that say the receiver did not keep it: 4xx
 	unsure  int // no answer, or one after which it may be stored or not
 	broken  bool
+	event   []byte // as sent; nil where the book is brief
 }
 
 // book is the ledger of a run. It is safe for concurrent use.
@@ -39,7 +40,11 @@ func newBook() *book { return &book{events: map[string]*fate{}, answers: map[int
 func (b *book) offered(e simulator.Event, broken bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.events[e.LogID] = &fate{broken: broken}
+	f := &fate{broken: broken}
+	b.events[e.LogID] = f
+	if !b.brief {
+		f.event = e.JSON
+	}
 	if !broken && !b.brief {
 		b.sent = append(b.sent, e)
 	}

@@ -24,8 +24,8 @@ type fault struct {
 	// ownDisk faults need an Elasticsearch of its own on a disk whose power can be cut.
 	ownDisk bool
 	once    bool // needs a rig of its own: not part of a soak
-	// deadly faults make dead letters of good events.
-	deadly bool
+	// deadly tells by a good event whether the fault makes a dead letter of it; nil: of none.
+	deadly func(event []byte) bool
 	hold   time.Duration // about how long it lasts
 	limit  time.Duration // until all must be quiet; 0: quietLimit
 	// prepare runs before the load; may be nil.
@@ -50,6 +50,7 @@ type trial struct {
 
 	mu       sync.Mutex
 	evidence []string
+	again    float64 // documents that came again
 }
 
 // saw notes what shows that the fault was real.
@@ -103,7 +104,10 @@ func (x *trial) run() row {
 	out := row{Build: x.build, Fault: x.fault.name, Seed: x.seed, Moment: moment}
 	v, catchUp, err := x.steps(moment)
 	if err == nil && len(x.evidence) == 0 {
-		err = errors.New("nothing shows that the fault was injected")
+		err = errors.New("the fault left no trace")
+	}
+	if x.again > 0 { // the load repeats events itself: this alone shows nothing
+		x.saw("%.0f documents came again", x.again)
 	}
 	if v != nil {
 		out.verdict = *v
@@ -142,9 +146,7 @@ func (x *trial) steps(moment time.Duration) (*verdict, time.Duration, error) {
 	if err := x.quiet(x.ctx, limit); err != nil {
 		return nil, catchUp, err
 	}
-	if n := x.counted(duplicates) - seen; n > 0 {
-		x.saw("%.0f documents came again", n)
-	}
+	x.again = x.counted(duplicates) - seen
 	v, err := x.check(x.ctx)
 	return v, catchUp, err
 }

@@ -34,7 +34,7 @@ type valve struct {
 	dice   *rand.Rand
 	conns  map[net.Conn]bool
 
-	broken, refused, delayed atomic.Int64 // what was done, since the valve was made
+	carried, broken, refused, delayed atomic.Int64 // what was done, since the valve was made
 }
 
 func newValve(dice *rand.Rand) (*valve, error) {
@@ -100,6 +100,7 @@ func (v *valve) carry(client net.Conn) {
 	defer func() { _ = server.Close() }()
 	v.mu.Lock()
 	v.conns[client] = true
+	v.carried.Add(1)
 	v.mu.Unlock()
 	done := make(chan struct{}, 2)
 	go func() { v.copy(server, client, loseRequests); done <- struct{}{} }()
