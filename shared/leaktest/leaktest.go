@@ -83,7 +83,9 @@ func (f form) index(text []byte) int {
 			return -1
 		}
 		at += from
-		if from = at + len(f.prefix); f.isTail(text[from:]) {
+		from = at + len(f.prefix)
+		// In the middle of a word it is chance: made-up ids are long, and there are many of them.
+		if begins := at == 0 || !strings.ContainsRune(f.of, rune(text[at-1])); begins && f.isTail(text[from:]) {
 			return at
 		}
 	}

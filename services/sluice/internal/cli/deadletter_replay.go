@@ -62,6 +62,9 @@ const (
 	outcomeDead       = "dead again"
 )
 
+// publishTime is how long the stream may take to store a letter.
+const publishTime = 10 * time.Second
+
 // replayed is one letter on its way.
 type replayed struct {
 	Sequence uint64 `json:"sequence"`
@@ -197,7 +200,10 @@ func (r *replay) send(ctx context.Context, item *replayed) error {
 	if err != nil {
 		return err
 	}
-	receipt, err := r.Conn.Publish(ctx, out)
+	// A stop in the middle would leave open whether it was sent; the next letter is where a replay is stopped.
+	storing, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTime)
+	defer cancel()
+	receipt, err := r.Conn.Publish(storing, out)
 	if err != nil {
 		return err
 	}
