@@ -94,7 +94,7 @@ images: ## build one container image per binary (needs a Docker engine)
 ##@ Test
 
 # Packages are tested in the order they are named: what takes longest, and mostly waits, begins first.
-LONGEST = ./test/e2e ./shared/stream
+LONGEST = ./test/e2e ./shared/stream ./services/indexer
 
 .PHONY: test
 test: race-note ## all tests of all modules, with the race detector, a real NATS and a real Elasticsearch
