@@ -264,7 +264,9 @@ const pageHead = `# Hostile input
 What a running Sluice answers to what nobody should send, and what becomes of it. The table is written and checked by
 ` + "`test/hostile`" + `, which sends every line of it to an all-in-one with a real NATS server and a real Elasticsearch, a good
 delivery after each, and fails unless every good one is searchable exactly once, nothing else is there, nothing panicked,
-no log line is forged, and no token and nothing of what was sent is in the log. ` + "`make hostile`" + ` runs it and prints what it saw.
+no log line is forged, and no token and nothing of what was sent is in the log. All of it together, and then hundreds of
+connections at once, may take the all-in-one (receiver, enricher, indexer and NATS server) no more than 1 GiB of memory.
+` + "`make hostile`" + ` runs it and prints what it saw.
 
 A number alone is the answer of the HTTP server itself, before any of our code sees a request; "closed" is a connection
 that ends without an answer. A body that arrived whole from an authenticated sender is answered 200 however broken its
