@@ -21,9 +21,9 @@ const (
 func TestEnricherAndIndexerAgreeOnTheHeadersOfAMessage(t *testing.T) {
 	written := constants(t, writes)
 	pairs := []struct{ file, read, written string }{
-		{reads, "schemaHeader", "HeaderSchema"},
 		{reads, "countHeader", "HeaderCount"},
-		{reads, "schema", "Schema"},
+		{reads, "partHeader", "HeaderPart"},
+		{reads, "ownersHeader", "HeaderOwners"},
 		{readsLater, "receivedHeader", "HeaderReceived"},
 	}
 	for _, p := range pairs {
