@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/nats-io/nkeys"
 )
 
 // form is how a secret looks: what it begins with, how many characters follow, and which.
@@ -24,6 +26,7 @@ type form struct {
 	prefix string
 	tail   int
 	of     string
+	valid  func(all []byte) bool // nil: whatever looks like it
 }
 
 const (
@@ -34,7 +37,7 @@ const (
 )
 
 // forms are those of tokens and of the seeds of NATS users.
-func forms() []form { return []form{{prefix, 43, base64URL}, {"SU", 56, base32}} }
+func forms() []form { return []form{{prefix, 43, base64URL, nil}, {"SU", 56, base32, isSeed}} }
 
 // Secret makes a secret for a test, of a form that is searched for.
 func Secret() string {
@@ -92,7 +95,16 @@ func (f form) index(text []byte) int {
 }
 
 func (f form) isTail(text []byte) bool {
-	return len(text) >= f.tail && len(bytes.Trim(text[:f.tail], f.of)) == 0
+	if len(text) < f.tail || len(bytes.Trim(text[:f.tail], f.of)) > 0 {
+		return false
+	}
+	return f.valid == nil || f.valid(append([]byte(f.prefix), text[:f.tail]...))
+}
+
+// isSeed checks the sum that a seed ends with: data that is compressed looks like one now and then.
+func isSeed(text []byte) bool {
+	_, err := nkeys.FromSeed(text)
+	return err == nil
 }
 
 // announced reports whether a line is what `up` and `endpoint create` print to their person: the field of Auth0's form,

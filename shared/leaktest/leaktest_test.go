@@ -66,6 +66,7 @@ func TestWhatIsPrintedToItsPersonIsNoLeak(t *testing.T) {
 	for _, text := range []string{
 		"  Authorization Token       " + secret + "    (the same at every start)\n", "  curl -sS -H 'Authorization: " + secret + "' http://x\n",
 		"slc_… slc_short", "slc_" + strings.Repeat("x", 42) + " ", `"id":"Y3ymE_9` + secret + `"`,
+		"SU" + strings.Repeat("VU", 28),
 	} {
 		if count, first := plant(t, "up.log", text, 0o600); count > 0 {
 			t.Errorf("%q is called a leak: %s", text, first)
