@@ -248,14 +248,7 @@ func TestADeliveryOfALaterVersionWaitsAndHoldsUpNoOther(t *testing.T) {
 	for i := range 5 {
 		r.post(i)
 	}
-	l, stop := r.run()
-	r.await("an alarm", func() bool { return l.has(`"level":"ERROR"`, "later version waits") })
-	r.await("the others are finished", func() bool {
-		p, err := r.conn.Progress(t.Context(), stream.Deliveries, stream.Enricher)
-		return err == nil && p.Waiting == 0 && p.InFlight == 1 && p.Done == receipt.Sequence-1
-	})
-	r.check(5)
-	stop()
+	r.waitsAlone(receipt.Sequence, "later version waits", 5)
 	if p, err := r.conn.Progress(t.Context(), stream.Deliveries, stream.Enricher); err != nil || p.Done >= receipt.Sequence {
 		t.Errorf("it is acknowledged: %+v %v", p, err)
 	}
@@ -281,12 +274,18 @@ func TestADeliveryOfANamespaceThatCannotBeReadWaitsAndHoldsUpNoOther(t *testing.
 	for i := range 5 {
 		r.post(i)
 	}
+	r.waitsAlone(receipt.Sequence, "the record of its namespace cannot be read", 5)
+}
+
+// waitsAlone runs an enricher that must say why a message waits, and finish all the others meanwhile.
+func (r *rig) waitsAlone(sequence uint64, why string, others int) {
+	r.t.Helper()
 	l, stop := r.run()
-	r.await("an alarm", func() bool { return l.has(`"level":"ERROR"`, "the record of its namespace cannot be read") })
+	r.await("an alarm", func() bool { return l.has(`"level":"ERROR"`, why) })
 	r.await("the others are finished", func() bool {
-		p, err := r.conn.Progress(t.Context(), stream.Deliveries, stream.Enricher)
-		return err == nil && p.Waiting == 0 && p.InFlight == 1 && p.Done == receipt.Sequence-1
+		p, err := r.conn.Progress(r.t.Context(), stream.Deliveries, stream.Enricher)
+		return err == nil && p.Waiting == 0 && p.InFlight == 1 && p.Done == sequence-1
 	})
-	r.check(5)
+	r.check(others)
 	stop()
 }

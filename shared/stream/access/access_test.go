@@ -173,16 +173,7 @@ func (s *site) asWorker(conn *stream.Conn, name, durable string) {
 func (s *site) lose(janitor *stream.Janitor, name string, now time.Time) {
 	ctx := s.t.Context()
 	s.put(name)
-	option, err := nats.NkeyOptionFromSeed(access.SeedFile(s.dir, access.Operator))
-	must(s.t, "reading a seed", err)
-	nc, err := nats.Connect(s.URL(), option, nats.CustomInboxPrefix(stream.InboxPrefix("cli")), nats.Name("sluice-test"))
-	must(s.t, "connecting", err)
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	must(s.t, "connecting", err)
-	st, err := js.Stream(ctx, name)
-	must(s.t, "opening a stream", err)
-	must(s.t, "purging", st.Purge(ctx))
+	s.purge(name)
 	before, err := s.connect(access.Operator, "cli").Losses(ctx)
 	must(s.t, "reading losses", err)
 	s.await("the loss is written down", func() bool {
@@ -371,6 +362,12 @@ func TestAServiceMayBeginToCountByItself(t *testing.T) {
 // forgetCounts empties the bucket of verdicts.
 func (s *site) forgetCounts() {
 	s.t.Helper()
+	s.purge("KV_" + stream.BucketVerdicts)
+}
+
+// purge empties a stream as the operator, without a word to anybody.
+func (s *site) purge(name string) {
+	s.t.Helper()
 	option, err := nats.NkeyOptionFromSeed(access.SeedFile(s.dir, access.Operator))
 	must(s.t, "reading a seed", err)
 	nc, err := nats.Connect(s.URL(), option, nats.CustomInboxPrefix(stream.InboxPrefix("cli")), nats.Name("sluice-test"))
@@ -378,7 +375,7 @@ func (s *site) forgetCounts() {
 	defer nc.Close()
 	js, err := jetstream.New(nc)
 	must(s.t, "connecting", err)
-	st, err := js.Stream(s.t.Context(), "KV_"+stream.BucketVerdicts)
-	must(s.t, "opening the bucket", err)
-	must(s.t, "emptying the bucket", st.Purge(s.t.Context()))
+	st, err := js.Stream(s.t.Context(), name)
+	must(s.t, "opening a stream", err)
+	must(s.t, "purging", st.Purge(s.t.Context()))
 }
