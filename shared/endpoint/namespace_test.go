@@ -117,8 +117,9 @@ func TestABackupNeverChangesACalendarThatWasChosen(t *testing.T) {
 	}
 }
 
-// A document waits, is in flight, or is done: under whatever calendar it was mapped, it must meet itself when it comes again.
-func TestABackupNeverChangesACalendarUnderWhichEventsAreStored(t *testing.T) {
+// openTwo opens an empty registry with two namespaces, default and other.
+func openTwo(t *testing.T) (*stream.Conn, *endpoint.Registry, context.Context) {
+	t.Helper()
 	conn, ctx := streamtest.Start(t).Open(t, "default", "other"), t.Context()
 	r, err := endpoint.Open(ctx, conn)
 	if err != nil {
@@ -127,6 +128,12 @@ func TestABackupNeverChangesACalendarUnderWhichEventsAreStored(t *testing.T) {
 	if err := errors.Join(r.EnsureNamespace(ctx, "default"), r.EnsureNamespace(ctx, "other")); err != nil {
 		t.Fatal(err)
 	}
+	return conn, r, ctx
+}
+
+// A document waits, is in flight, or is done: under whatever calendar it was mapped, it must meet itself when it comes again.
+func TestABackupNeverChangesACalendarUnderWhichEventsAreStored(t *testing.T) {
+	conn, r, ctx := openTwo(t)
 	if _, err := conn.Publish(ctx, stream.Outgoing{Subject: stream.SubjectDocuments("default"), Data: []byte("{}")}); err != nil {
 		t.Fatal(err)
 	}
@@ -195,14 +202,7 @@ func TestADirectoryLearnsOfANamespaceBeforeItIsTold(t *testing.T) {
 }
 
 func TestANamespaceWhoseRecordCannotBeReadWaitsUntilItCan(t *testing.T) {
-	conn, ctx := streamtest.Start(t).Open(t, "default", "other"), t.Context()
-	r, err := endpoint.Open(ctx, conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(r.EnsureNamespace(ctx, "default"), r.EnsureNamespace(ctx, "other")); err != nil {
-		t.Fatal(err)
-	}
+	conn, r, ctx := openTwo(t)
 	bucket, err := conn.Bucket(ctx, stream.BucketEndpoints)
 	if err != nil {
 		t.Fatal(err)
