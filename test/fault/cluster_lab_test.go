@@ -17,6 +17,7 @@ import (
 
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/elastic"
+	"github.com/sluicelog/sluice/shared/elastic/elastictest"
 	"github.com/sluicelog/sluice/shared/elastic/node"
 	"github.com/sluicelog/sluice/test/harness"
 )
@@ -156,8 +157,7 @@ func (l *clusterLab) startElastic(t *testing.T) error {
 	for _, n := range l.elastic {
 		n.options = node.Options{
 			Dir: filepath.Join(dir, n.name), Heap: "512m", Prefer: node.KindMaven, Cluster: name, NetNamespace: n.netns, StartLimit: 10 * time.Minute,
-			// A quick start matters more than speed later on.
-			Files: map[string][]byte{"jvm.options.d/cluster.options": []byte("-XX:TieredStopAtLevel=1\n")},
+			Files: map[string][]byte{elastictest.QuickFile: []byte(elastictest.QuickOptions)},
 			Settings: map[string]string{
 				"discovery.type": "multi-node", "discovery.seed_hosts": strings.Join(seeds, ","), "cluster.initial_master_nodes": strings.Join(seeds, ","),
 				"http.host": n.ip, "http.port": strconv.Itoa(elasticPort), "transport.host": n.inner, "transport.port": strconv.Itoa(transportPort),

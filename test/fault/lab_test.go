@@ -116,6 +116,7 @@ func (l *lab) ownNode(t *testing.T) error {
 	if err != nil {
 		return err
 	}
+	files[elastictest.QuickFile] = []byte(elastictest.QuickOptions) // faults end it again and again
 	l.options = node.Options{
 		Dir: harness.Dir(t), Heap: "768m", Files: files, Username: l.admin.name, Password: l.admin.password,
 		Settings: map[string]string{

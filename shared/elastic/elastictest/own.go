@@ -43,6 +43,8 @@ func (o *Own) Restart(tb testing.TB, settings map[string]string) {
 
 func (o *Own) start(tb testing.TB, settings map[string]string) {
 	tb.Helper()
-	o.node = ensure(tb, node.Options{Dir: o.dir, Heap: "512m", Settings: settings})
+	o.node = ensure(tb, node.Options{
+		Dir: o.dir, Heap: "512m", Settings: settings, Files: map[string][]byte{QuickFile: []byte(QuickOptions)},
+	})
 	o.URL = o.node.URL()
 }

@@ -50,6 +50,7 @@ func StartSecuredWith(tb testing.TB, roles []byte, accounts ...Account) *Cluster
 		tb.Fatal(err)
 	}
 	files["http.crt"], files["http.key"] = authority.certificate, authority.key
+	files[QuickFile] = []byte(QuickOptions)
 	n := ensure(tb, node.Options{
 		Dir:  filepath.Join(dir, "state"),
 		Heap: "512m",
