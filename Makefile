@@ -32,6 +32,7 @@ FAULT_RESULTS = $(CURDIR)/bin/fault.tsv
 SOAK_RESULTS  = $(CURDIR)/bin/soak.tsv
 CLUSTER_RESULTS = $(CURDIR)/bin/fault-cluster.tsv
 CLUSTER_DIR     = $(or $(TMPDIR),/tmp)/sluice-fault-cluster
+FAULT_RATE      = 400
 CLUSTER_RATE    = 100
 
 TOOLS         := $(CURDIR)/bin/tools
@@ -125,9 +126,9 @@ bench: ## load tests: acknowledged and searchable events per second on this mach
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./test/load/...
 
 .PHONY: fault
-fault: ## break one thing after another under load and check the promise; FAULT=name SEED=n for one, SEEDS=5, AGAIN=1
+fault: ## break one thing after another under load and check the promise; FAULT=name SEED=n for one, SEEDS=5, AGAIN=1, FAULT_RATE=200
 	go test -count=1 -timeout 0 -v -run '^TestFaults$$' ./test/fault -fault='$(FAULT)' -seed='$(SEED)' -seeds='$(SEEDS)' \
-		-results='$(FAULT_RESULTS)' $(if $(or $(AGAIN),$(filter-out all,$(FAULT))),-again)
+		-rate=$(FAULT_RATE) -results='$(FAULT_RESULTS)' $(if $(or $(AGAIN),$(filter-out all,$(FAULT))),-again)
 
 .PHONY: fault-cluster
 fault-cluster: ## make fault against 3 NATS servers, 3 Elasticsearch nodes and several services, as root with network namespaces; FAULT=cluster-… SEED=n for one
