@@ -34,7 +34,7 @@ func TestMakeRunShowsSearchableEventsAndStopsCleanly(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = out.Close()
-		t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		t.Cleanup(func() { endScript(cmd) })
 		harness.Await(t, 3*time.Minute, want, func() bool { return strings.Contains(harness.Tail(log, 1<<20), want) })
 		begin := time.Now()
 		if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
@@ -47,4 +47,16 @@ func TestMakeRunShowsSearchableEventsAndStopsCleanly(t *testing.T) {
 			t.Error("elasticsearch still runs")
 		}
 	}
+}
+
+// endScript ends a script that a failed test left running. What it started has process groups of its own, which only the
+// script can end.
+func endScript(cmd *exec.Cmd) {
+	if cmd.ProcessState != nil {
+		return
+	}
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+	kill := time.AfterFunc(30*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	defer kill.Stop()
+	_ = cmd.Wait()
 }

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -185,11 +186,30 @@ func (l *lab) rewriteRealm(withWriter bool, role string) error {
 		return err
 	}
 	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(l.options.Dir, "config", name), data, 0o640); err != nil {
+		if err := exchange(filepath.Join(l.options.Dir, "config", name), data); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// exchange gives a file another content at one blow and keeps its owner: the node looks at it whenever it likes, and half
+// a list of users would lock out the rest.
+func exchange(path string, data []byte) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	fresh := path + ".new"
+	if err := os.WriteFile(fresh, data, info.Mode().Perm()); err != nil {
+		return err
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+		if err := os.Chown(fresh, int(owner.Uid), int(owner.Gid)); err != nil {
+			return err
+		}
+	}
+	return os.Rename(fresh, path)
 }
 
 // hashed renders a password as the file realm reads it, at the lowest cost.
