@@ -37,7 +37,7 @@ type lab struct {
 	admin    account
 	writer   account // of the indexers
 
-	extra   []string // settings of all services
+	tuning  []string // settings of all services
 	natsEnv []string // variables of the NATS server
 
 	// Of a node of our own only.

@@ -103,7 +103,7 @@ func (m *mutant) build(t *testing.T, l *lab) *lab {
 	t.Helper()
 	dir, root := harness.Dir(t), harness.Root(t)
 	other := *l
-	other.extra, other.natsEnv, other.build = m.env, m.nats, "mutant "+m.name
+	other.tuning, other.natsEnv, other.build = m.env, m.nats, "mutant "+m.name
 	if len(m.patches) == 0 {
 		return &other
 	}
@@ -142,6 +142,23 @@ func TestEveryMutantFitsTheSource(t *testing.T) {
 	for _, m := range mutants() {
 		if _, err := m.apply(harness.Root(t), t.TempDir()); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestSettingsOfAMutantReachItsServices: a mutant that is one only by its settings would otherwise be none.
+func TestSettingsOfAMutantReachItsServices(t *testing.T) {
+	r := &rig{lab: &lab{tuning: []string{"LOG_LEVEL=debug"}}, monitor: &valve{}, extra: []string{"STREAM_REPLICAS=3"}}
+	env := r.environment(&service{nats: &valve{}}, "")
+	for name, want := range map[string]string{"LOG_LEVEL=": "LOG_LEVEL=debug", "STREAM_REPLICAS=": "STREAM_REPLICAS=3"} {
+		last := ""
+		for _, one := range env {
+			if strings.HasPrefix(one, name) {
+				last = one
+			}
+		}
+		if last != want {
+			t.Errorf("services get %q, want %q", last, want)
 		}
 	}
 }

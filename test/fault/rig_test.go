@@ -127,7 +127,7 @@ func (r *rig) environment(s *service, admin string) []string {
 			env = append(env, "ELASTICSEARCH_USERNAME="+r.writer.name, "ELASTICSEARCH_PASSWORD="+r.writer.password)
 		}
 	}
-	return append(env, r.extra...)
+	return append(append(env, r.extra...), r.tuning...)
 }
 
 // begin starts everything in order and waits until it is ready.
