@@ -117,7 +117,9 @@ func (l *lab) ownNode(t *testing.T) error {
 	if err != nil {
 		return err
 	}
-	files[elastictest.QuickFile] = []byte(elastictest.QuickOptions) // faults end it again and again
+	if options.outage == 0 { // there, speed matters: it indexes for half an hour
+		files[elastictest.QuickFile] = []byte(elastictest.QuickOptions) // faults end it again and again
+	}
 	l.options = node.Options{
 		Dir: harness.Dir(t), Heap: "768m", Files: files, Username: l.admin.name, Password: l.admin.password,
 		Settings: map[string]string{
