@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/sluicelog/sluice/test/harness"
 )
@@ -74,8 +76,11 @@ func storedDocuments(b *testing.B, n int) *documents {
 func pipelineDocuments(b *testing.B, n int) []stored {
 	b.Helper()
 	i := harness.Up(b, harness.Options{Env: []string{"ENRICHER_KEEP_ORIGINAL=true"}})
-	r := &rig{up: i, elastic: harness.Elastic(b, i.ElasticsearchURL)}
-	r.pipeline(b, n, 100, 8)
+	r := &rig{up: i, elastic: harness.Elastic(b, i.ElasticsearchURL), client: http.DefaultClient}
+	if _, err := r.post(b.Context(), i.LocalURL, i.Authorization, r.deliveries(n, loadBatch), loadInFlight); err != nil {
+		b.Fatal(err)
+	}
+	i.AwaitCount(n, 10*time.Minute)
 	var all []stored
 	search := object{"size": 5000, "sort": []any{object{"event.id": "asc"}}}
 	for len(all) < n {

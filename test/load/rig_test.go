@@ -1,0 +1,207 @@
+package load_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluicelog/sluice/shared/auth0/simulator"
+	"github.com/sluicelog/sluice/shared/elastic"
+	"github.com/sluicelog/sluice/shared/elastic/node"
+	"github.com/sluicelog/sluice/shared/period"
+	"github.com/sluicelog/sluice/test/harness"
+)
+
+// rig is an all-in-one with its Elasticsearch, and what is needed to watch both.
+type rig struct {
+	up      *harness.Instance
+	elastic *elastic.Client
+	machine machine
+	node    int // process id of Elasticsearch
+	runs    int
+	client  *http.Client
+}
+
+func startRig(b *testing.B) *rig {
+	b.Helper()
+	m := openMachine(b)
+	i := harness.Up(b, harness.Options{})
+	n, running := node.Running(filepath.Join(i.State, "elasticsearch"))
+	if !running || n.PID() == 0 {
+		b.Skip("the processor time of an Elasticsearch in a container cannot be read")
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
+	transport.MaxIdleConnsPerHost = 64
+	return &rig{up: i, elastic: harness.Elastic(b, i.ElasticsearchURL), machine: m, node: n.PID(), client: &http.Client{Transport: transport}}
+}
+
+func (r *rig) now(b *testing.B) spent {
+	b.Helper()
+	return r.machine.now(b, r.up.PID, r.node)
+}
+
+// endpoint makes an endpoint with a namespace, and so an index, of its own.
+func (r *rig) endpoint(b *testing.B) (url, token, namespace string) {
+	b.Helper()
+	r.runs++
+	namespace = fmt.Sprintf("load%d", r.runs)
+	out, errs, code := r.up.Command("endpoint", "create", "--json", "--name", namespace, "--namespace", namespace)
+	var made struct {
+		Form struct {
+			URL   string `json:"payload_url"`
+			Token string `json:"authorization_token"`
+		} `json:"form"`
+	}
+	if err := json.Unmarshal([]byte(out), &made); code != 0 || err != nil {
+		b.Fatalf("endpoint create: %d %v %s", code, err, errs)
+	}
+	return made.Form.URL, made.Form.Token, namespace
+}
+
+// deliveries are bodies ready to be sent: making events is not what is measured.
+func (r *rig) deliveries(n, batch int) [][]byte {
+	r.runs++
+	seed := uint64(time.Now().UnixNano())
+	tenant := simulator.NewTenant(simulator.TenantOptions{
+		Seed: seed, Name: fmt.Sprintf("load-%d", r.runs), Start: time.Now().Add(-time.Hour), Step: time.Millisecond,
+	})
+	all := make([][]byte, 0, n/batch+1)
+	for made := 0; made < n; {
+		var body bytes.Buffer
+		for range min(batch, n-made) {
+			body.Write(tenant.Next().JSON)
+			body.WriteByte('\n')
+			made++
+		}
+		all = append(all, body.Bytes())
+	}
+	return all
+}
+
+// pipeline sends n fresh events and waits until all are searchable. While it waits it asks Sluice, not Elasticsearch, and
+// refreshes once at the end, as the direct load does.
+func (r *rig) pipeline(b *testing.B, n, batch, inFlight int) stretch {
+	b.Helper()
+	url, token, namespace := r.endpoint(b)
+	bodies := r.deliveries(n, batch)
+	before := r.indexed(b)
+	peak, start, begin := r.machine.watchMemory(b, r.up.PID), r.now(b), time.Now()
+	latencies, err := r.post(b.Context(), url, token, bodies, inFlight)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := stretch{events: n, acked: time.Since(begin), p99: latencies[len(latencies)*99/100]}
+	harness.Await(b, 10*time.Minute, "all events indexed", func() bool { return r.indexed(b)-before >= n })
+	if err := r.elastic.Refresh(b.Context(), period.Alias(namespace)); err != nil {
+		b.Fatal(err)
+	}
+	s.took = time.Since(begin)
+	s.spent, s.memory = r.now(b).minus(start), peak()
+	if found, err := r.elastic.Count(b.Context(), period.Alias(namespace), nil); err != nil || int(found) != n {
+		b.Fatalf("%d events were acknowledged and %d are searchable: %v", n, found, err)
+	}
+	r.drop(b, namespace)
+	return s
+}
+
+// post sends all bodies and returns the times of the answers, shortest first.
+func (r *rig) post(ctx context.Context, url, token string, bodies [][]byte, inFlight int) ([]time.Duration, error) {
+	feed := make(chan []byte, len(bodies))
+	for _, body := range bodies {
+		feed <- body
+	}
+	close(feed)
+	latencies, failed := make([][]time.Duration, inFlight), make([]error, inFlight)
+	var wg sync.WaitGroup
+	for i := range inFlight {
+		wg.Go(func() {
+			for body := range feed {
+				begin := time.Now()
+				if err := r.postOne(ctx, url, token, body); err != nil {
+					failed[i] = err
+					return
+				}
+				latencies[i] = append(latencies[i], time.Since(begin))
+			}
+		})
+	}
+	wg.Wait()
+	all := slices.Concat(latencies...)
+	slices.Sort(all)
+	return all, errors.Join(failed...)
+}
+
+func (r *rig) postOne(ctx context.Context, url, token string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", token)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := r.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	answer, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode/100 != 2 {
+		err = fmt.Errorf("a delivery was answered %s: %.300s", res.Status, answer)
+	}
+	return err
+}
+
+// indexed is how many documents the indexer says are in Elasticsearch.
+func (r *rig) indexed(b *testing.B) int {
+	b.Helper()
+	return int(r.metric(b, `sluice_indexer_documents_total{verdict="indexed"}`))
+}
+
+// metric is a figure of Sluice's own; one that is not there yet is zero.
+func (r *rig) metric(b *testing.B, name string) float64 {
+	b.Helper()
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, r.up.AdminURL+"/metrics", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	res, err := r.client.Do(req)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, found := bytes.Cut(raw, []byte("\n"+name+" "))
+	if !found {
+		return 0
+	}
+	var value float64
+	if _, err := fmt.Sscan(string(rest[:min(len(rest), 40)]), &value); err != nil {
+		b.Fatalf("%s: %v", name, err)
+	}
+	return value
+}
+
+// drop deletes what a round has made, so that rounds do not weigh on one another.
+func (r *rig) drop(b *testing.B, namespace string) {
+	b.Helper()
+	indices, err := r.elastic.Indices(b.Context(), namespace)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, index := range indices {
+		if err := r.elastic.DeleteIndex(b.Context(), index); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
