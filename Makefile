@@ -141,7 +141,7 @@ fault-cluster-stop: ## end the Elasticsearch nodes and network that make fault-c
 
 .PHONY: fault-page
 fault-page: ## write test/fault/RESULTS.md from what make fault and make fault-cluster found
-	go test -count=1 -run '^TestPage$$' ./test/fault -page='$(CURDIR)/test/fault/RESULTS.md' -results='$(FAULT_RESULTS),$(CLUSTER_RESULTS)'
+	go test -count=1 -run '^TestPage$$' ./test/fault -page='$(CURDIR)/test/fault/RESULTS.md' -results='$(CURDIR)/test/fault/results.tsv,$(FAULT_RESULTS),$(CLUSTER_RESULTS)'
 
 .PHONY: mutants
 mutants: ## test the fault tests: Sluices with one thing broken, each of which must fail for its reason; MUTANT=name for one
