@@ -39,8 +39,7 @@ func startRig(b *testing.B) *rig {
 	if !running || n.PID() == 0 {
 		b.Skip("the processor time of an Elasticsearch in a container cannot be read")
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
-	transport.MaxIdleConnsPerHost = 64
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	return &rig{up: i, elastic: harness.Elastic(b, i.ElasticsearchURL), machine: m, node: n.PID(), client: &http.Client{Transport: transport}}
 }
 
