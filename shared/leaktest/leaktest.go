@@ -98,11 +98,7 @@ func (f form) isTail(text []byte) bool {
 	if len(text) < f.tail || len(bytes.Trim(text[:f.tail], f.of)) > 0 {
 		return false
 	}
-	if f.valid != nil {
-		return f.valid(append([]byte(f.prefix), text[:f.tail]...))
-	}
-	// A longer word is another one: among millions of made-up ids of 56 characters some begin like a token.
-	return len(text) == f.tail || !strings.ContainsRune(f.of, rune(text[f.tail]))
+	return f.valid == nil || f.valid(append([]byte(f.prefix), text[:f.tail]...))
 }
 
 // isSeed checks the sum that a seed ends with: data that is compressed looks like one now and then.

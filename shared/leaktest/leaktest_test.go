@@ -44,9 +44,9 @@ func TestAPlantedSecretIsFoundWhereverItLies(t *testing.T) {
 			"a log line":           `{"level":"WARN","msg":"delivery","error":"token ` + secret + ` is wrong"}` + "\n",
 			"the end of a file":    "first line\n" + secret,
 			"an address":           "GET /v1/endpoints/x?token=" + secret + " HTTP/1.1\n",
-			"one long line":        strings.Repeat("x", 1<<20-20) + "=" + secret + "&" + strings.Repeat("y", 3<<20),
+			"one long line":        strings.Repeat("x", 1<<20-20) + "=" + secret + strings.Repeat("y", 3<<20),
 			"binary data":          "\x00\x01\x02" + secret + "\x00",
-			"behind a false start": "slc_short " + secret,
+			"behind a false start": "slc_short slc_" + secret,
 			"two lines, twice":     secret + "\n" + secret + "\n",
 			"no announcement":      "  The token is " + secret + "\n",
 		} {
@@ -65,7 +65,7 @@ func TestWhatIsPrintedToItsPersonIsNoLeak(t *testing.T) {
 	secret := endpoint.NewToken()
 	for _, text := range []string{
 		"  Authorization Token       " + secret + "    (the same at every start)\n", "  curl -sS -H 'Authorization: " + secret + "' http://x\n",
-		"slc_… slc_short", "slc_" + strings.Repeat("x", 42) + " ", `"executions":["slc_` + strings.Repeat("x", 52) + `"]`, `"id":"Y3ymE_9` + secret + `"`,
+		"slc_… slc_short", "slc_" + strings.Repeat("x", 42) + " ", `"id":"Y3ymE_9` + secret + `"`,
 		"SU" + strings.Repeat("VU", 28),
 	} {
 		if count, first := plant(t, "up.log", text, 0o600); count > 0 {

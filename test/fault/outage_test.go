@@ -74,9 +74,6 @@ func roomFor(rate float64, span time.Duration) map[string]int64 {
 	return map[string]int64{stream.Deliveries: int64(events * deliveryBytes), stream.Documents: int64(events * documentBytes)}
 }
 
-// backlogLimit is for what came while the outage's own backlog was worked off: on a small machine, for many minutes.
-const backlogLimit = 15 * time.Minute
-
 // calmTime is how long the load runs before Elasticsearch goes.
 const calmTime = time.Minute
 
@@ -122,7 +119,8 @@ func (x *trial) outage(t *testing.T) error {
 	x.saw("%d messages waited; %.0f documents in %s: %.0f a second, while %.0f a second arrived", waiting.Waiting,
 		x.counted(`sluice_indexer_documents_total{verdict="indexed"}`)-indexed, age(took), (x.counted(`sluice_indexer_documents_total{verdict="indexed"}`)-indexed)/took.Seconds(), x.rate)
 	writePhases(phases)
-	if err := errors.Join(caughtErr, load.finish(finishLimit), x.quiet(x.ctx, backlogLimit)); err != nil {
+	// What came meanwhile is a backlog, too. With no load beside it, it must be gone sooner than that of the outage was.
+	if err := errors.Join(caughtErr, load.finish(finishLimit), x.quiet(x.ctx, max(quietLimit, took))); err != nil {
 		return err
 	}
 	v, err := x.check(x.ctx)

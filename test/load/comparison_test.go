@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -47,7 +48,9 @@ func figures() []figure {
 		{"p99 of an acknowledgement, ms", "", func(_, p stretch) float64 { return float64(p.p99.Microseconds()) / 1000 }},
 		{"acknowledged events a second meanwhile", "", func(_, p stretch) float64 { return float64(p.events) / p.acked.Seconds() }},
 		{"bytes of a document's _source", "", func(d, _ stretch) float64 { return d.bytes }},
-		{"processors used by others, %", "", func(_, p stretch) float64 { return 100 * p.spent.others() / p.took.Seconds() }},
+		{"processors used by others, %", "", func(_, p stretch) float64 {
+			return 100 * p.spent.others() / p.took.Seconds() / float64(runtime.NumCPU())
+		}},
 	}
 }
 

@@ -2,13 +2,8 @@ package load_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"sync"
 	"testing"
 	"time"
 
@@ -88,7 +83,7 @@ func (r *rig) direct(b *testing.B, docs []sample, n int) stretch {
 	if _, err := r.elastic.EnsureIndex(b.Context(), index); err != nil {
 		b.Fatal(err)
 	}
-	if err := r.load(b.Context(), bodies); err != nil {
+	if err := r.scale().load(b.Context(), "", bodies, loadDirect); err != nil {
 		b.Fatal(err)
 	}
 	if err := r.elastic.Refresh(b.Context(), index); err != nil {
@@ -101,45 +96,6 @@ func (r *rig) direct(b *testing.B, docs []sample, n int) stretch {
 	}
 	r.drop(b, namespace)
 	return s
-}
-
-// load sends the bodies, a few at a time.
-func (r *rig) load(ctx context.Context, bodies [][]byte) error {
-	feed := make(chan []byte, len(bodies))
-	for _, body := range bodies {
-		feed <- body
-	}
-	close(feed)
-	failed := make([]error, loadDirect)
-	var wg sync.WaitGroup
-	for i := range failed {
-		wg.Go(func() {
-			for body := range feed {
-				failed[i] = errors.Join(failed[i], r.bulk(ctx, body))
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(failed...)
-}
-
-func (r *rig) bulk(ctx context.Context, body []byte) error {
-	url := r.up.ElasticsearchURL + "/_bulk?filter_path=errors,items.*.error"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/x-ndjson")
-	res, err := r.client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = res.Body.Close() }()
-	answer, err := io.ReadAll(res.Body)
-	if err == nil && !bytes.HasPrefix(answer, []byte(`{"errors":false`)) {
-		err = fmt.Errorf("refused with %s: %.600s", res.Status, answer)
-	}
-	return err
 }
 
 // warmUp loads until the JVM has compiled what matters.

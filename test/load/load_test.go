@@ -38,8 +38,8 @@ func events(b *testing.B, usual int) int {
 // BenchmarkSearchable runs the direct load and the all-in-one in turns, each into a fresh index of one Elasticsearch, and
 // compares them. Everything runs on the processors of this machine.
 //
-// LOAD_ROUNDS, LOAD_EVENTS and LOAD_WARMUP change how much; LOAD_ANYWAY=1 reports from a busy machine too; LOAD_PROFILE
-// names a folder for profiles of Sluice, and LOAD_RESULTS a file to which the table is appended.
+// LOAD_ROUNDS, LOAD_EVENTS and LOAD_WARMUP change how much; LOAD_ANYWAY=1 reports from a busy machine too, and
+// LOAD_RESULTS names a file to which the table is appended.
 func BenchmarkSearchable(b *testing.B) {
 	r := startRig(b)
 	n := events(b, loadEvents)

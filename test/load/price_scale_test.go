@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -134,7 +133,7 @@ func (s *scale) weigh(b *testing.B, v variant, docs *documents) weight {
 	s.must(b, http.MethodPut, index, v.settle(b, s.index))
 	w := weight{documents: len(docs.all), source: size}
 	start, begin := s.clock(b), time.Now()
-	if err := s.load(b.Context(), index, bodies); err != nil {
+	if err := s.load(b.Context(), index, bodies, priceInFlight); err != nil {
 		b.Fatalf("%s: %v", v.name, err)
 	}
 	s.must(b, http.MethodPost, index+"/_refresh", nil)
@@ -155,28 +154,15 @@ func (s *scale) weigh(b *testing.B, v variant, docs *documents) weight {
 	return w
 }
 
-// load sends the bodies, a few at a time.
-func (s *scale) load(ctx context.Context, index string, bodies [][]byte) error {
-	feed := make(chan []byte, len(bodies))
-	for _, body := range bodies {
-		feed <- body
-	}
-	close(feed)
-	failed := make([]error, priceInFlight)
-	var wg sync.WaitGroup
-	for i := range failed {
-		wg.Go(func() {
-			for body := range feed {
-				answer, err := s.call(ctx, http.MethodPost, index+"/_bulk?filter_path=errors,items.*.error", body)
-				if err == nil && !bytes.HasPrefix(answer, []byte(`{"errors":false`)) {
-					err = fmt.Errorf("refused: %.600s", answer)
-				}
-				failed[i] = errors.Join(failed[i], err)
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(failed...)
+// load sends the bodies, so many at a time.
+func (s *scale) load(ctx context.Context, index string, bodies [][]byte, inFlight int) error {
+	return inParallel(inFlight, bodies, func(_ int, body []byte) error {
+		answer, err := s.call(ctx, http.MethodPost, index+"/_bulk?filter_path=errors,items.*.error", body)
+		if err == nil && !bytes.HasPrefix(answer, []byte(`{"errors":false`)) {
+			err = fmt.Errorf("refused: %.600s", answer)
+		}
+		return err
+	})
 }
 
 // primaries are the figures of an index that we read.

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -41,6 +39,11 @@ func startRig(b *testing.B) *rig {
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	return &rig{up: i, elastic: harness.Elastic(b, i.ElasticsearchURL), machine: m, node: n.PID(), client: &http.Client{Transport: transport}}
+}
+
+// scale is the rig's Elasticsearch by itself.
+func (r *rig) scale() *scale {
+	return &scale{url: r.up.ElasticsearchURL, pid: r.node, client: *r.client}
 }
 
 func (r *rig) now(b *testing.B) spent {
@@ -114,29 +117,16 @@ func (r *rig) pipeline(b *testing.B, n, batch, inFlight int) stretch {
 
 // post sends all bodies and returns the times of the answers, shortest first.
 func (r *rig) post(ctx context.Context, url, token string, bodies [][]byte, inFlight int) ([]time.Duration, error) {
-	feed := make(chan []byte, len(bodies))
-	for _, body := range bodies {
-		feed <- body
-	}
-	close(feed)
-	latencies, failed := make([][]time.Duration, inFlight), make([]error, inFlight)
-	var wg sync.WaitGroup
-	for i := range inFlight {
-		wg.Go(func() {
-			for body := range feed {
-				begin := time.Now()
-				if err := r.postOne(ctx, url, token, body); err != nil {
-					failed[i] = err
-					return
-				}
-				latencies[i] = append(latencies[i], time.Since(begin))
-			}
-		})
-	}
-	wg.Wait()
+	latencies := make([][]time.Duration, inFlight)
+	err := inParallel(inFlight, bodies, func(worker int, body []byte) error {
+		begin := time.Now()
+		err := r.postOne(ctx, url, token, body)
+		latencies[worker] = append(latencies[worker], time.Since(begin))
+		return err
+	})
 	all := slices.Concat(latencies...)
 	slices.Sort(all)
-	return all, errors.Join(failed...)
+	return all, err
 }
 
 func (r *rig) postOne(ctx context.Context, url, token string, body []byte) error {

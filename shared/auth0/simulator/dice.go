@@ -1,6 +1,9 @@
 package simulator
 
-import "math/rand/v2"
+import (
+	"bytes"
+	"math/rand/v2"
+)
 
 const (
 	hexDigits = "0123456789abcdef"
@@ -33,8 +36,10 @@ func (d *dice) appendHex(b []byte, n int) []byte {
 	return b
 }
 
-// appendToken appends n characters of base64url, the alphabet of Auth0's ids.
+// appendToken appends n characters of base64url, the alphabet of Auth0's ids. None begins like a token of Sluice: whoever
+// looks for leaked ones would find it.
 func (d *dice) appendToken(b []byte, n int) []byte {
+	start := len(b)
 	for n > 0 {
 		bits := d.Uint64()
 		for range min(n, 10) {
@@ -42,6 +47,14 @@ func (d *dice) appendToken(b []byte, n int) []byte {
 			bits >>= 6
 		}
 		n -= 10
+	}
+	return unlikeToken(b, start)
+}
+
+// unlikeToken changes the id that begins at start if it begins like a token.
+func unlikeToken(b []byte, start int) []byte {
+	if bytes.HasPrefix(b[start:], []byte("slc_")) {
+		b[start] = 'S'
 	}
 	return b
 }
