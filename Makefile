@@ -161,7 +161,7 @@ replay: ## index REPLAY_EVENTS old events, send them all again while answers are
 
 .PHONY: hostile
 hostile: ## send a running Sluice what nobody should send, and print each answer and what became of it
-	go test -count=1 -timeout 20m -v ./test/hostile
+	go test -count=1 -timeout 20m -v ./test/hostile -table
 
 .PHONY: leaks
 leaks: ## look for tokens and passwords of tests in what they left behind, below the temporary folder and bin/ci

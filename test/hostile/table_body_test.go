@@ -23,6 +23,16 @@ func gzipped(plain io.Reader) []byte {
 	return out.Bytes()
 }
 
+// gzippedLine is an event as gzip packs it, in bytes that hold no line end: a line that begins with a bracket by chance, as
+// one of some hundred such bodies has it, would be set aside by itself.
+func gzippedLine(v *visit) []byte {
+	for {
+		if packed := gzipped(strings.NewReader(v.fill(oneEvent))); bytes.IndexByte(packed, '\n') < 0 {
+			return packed
+		}
+	}
+}
+
 func zstded(plain io.Reader, options ...zstd.EOption) []byte {
 	var out bytes.Buffer
 	w, err := zstd.NewWriter(&out, append(options, zstd.WithEncoderConcurrency(1))...)
@@ -71,7 +81,7 @@ func sizes() []attempt {
 		{name: "10,000 gzip members in a row", do: packed("gzip", func(v *visit) []byte {
 			return append(bytes.Repeat(gzipped(strings.NewReader("\n")), 10_000), gzipped(event(v))...)
 		}), answer: "200 accepted", becomes: "1 document"},
-		{name: "gzip in gzip: the inner one is no JSON", do: packed("gzip", func(v *visit) []byte { return gzipped(bytes.NewReader(gzipped(event(v)))) }), answer: "200 accepted", becomes: "1 not_json"},
+		{name: "gzip in gzip: the inner one is no JSON", do: packed("gzip", func(v *visit) []byte { return gzipped(bytes.NewReader(gzippedLine(v))) }), answer: "200 accepted", becomes: "1 not_json"},
 		{name: "truncated gzip", do: packed("gzip", func(v *visit) []byte { all := gzipped(event(v)); return all[:len(all)-5] }), answer: "400 bad_compression"},
 		{name: "truncated zstd", do: packed("zstd", func(v *visit) []byte { all := zstded(event(v)); return all[:len(all)-5] }), answer: "400 bad_compression"},
 		{name: "gzip with a wrong checksum", do: packed("gzip", func(v *visit) []byte { all := gzipped(event(v)); all[len(all)-6] ^= 1; return all }), answer: "400 bad_compression"},
@@ -82,7 +92,7 @@ func sizes() []attempt {
 			return append(append(append([]byte{}, all[:10]...), append(bytes.Repeat([]byte{'n'}, 1<<20), 0)...), all[10:]...)
 		}), answer: "400 bad_compression"},
 		{name: "plain text that claims to be gzip", do: body(oneEvent, "Content-Encoding", "gzip"), answer: "400 bad_compression"},
-		{name: "gzip that claims to be plain: no JSON", do: bytesOf(func(v *visit) []byte { return gzipped(event(v)) }), answer: "200 accepted", becomes: "1 not_json"},
+		{name: "gzip that claims to be plain: no JSON", do: bytesOf(gzippedLine), answer: "200 accepted", becomes: "1 not_json"},
 		{name: "`Content-Encoding: br`", do: encoding("br"), answer: "415 unsupported_encoding"},
 		{name: "`Content-Encoding: gzip, gzip`", do: encoding("gzip, gzip"), answer: "415 unsupported_encoding"},
 		{name: "`Content-Encoding` twice", do: encoding("gzip\r\nContent-Encoding: gzip"), answer: "415 unsupported_encoding"},
