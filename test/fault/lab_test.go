@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -117,11 +118,14 @@ func (l *lab) ownNode(t *testing.T) error {
 	if err != nil {
 		return err
 	}
-	if options.outage == 0 { // there, speed matters: it indexes for half an hour
+	heap, mapped := "768m", map[string]string{}
+	if options.outage == 0 {
 		files[elastictest.QuickFile] = []byte(elastictest.QuickOptions) // faults end it again and again
+	} else { // there, speed matters: two million documents come in one go. The few files of one index may be mapped anywhere
+		heap, mapped["node.store.allow_mmap"] = "1g", "true"
 	}
 	l.options = node.Options{
-		Dir: harness.Dir(t), Heap: "768m", Files: files, Username: l.admin.name, Password: l.admin.password,
+		Dir: harness.Dir(t), Heap: heap, Files: files, Username: l.admin.name, Password: l.admin.password,
 		Settings: map[string]string{
 			"xpack.security.enabled":                      "true",
 			"xpack.security.autoconfiguration.enabled":    "false",
@@ -131,6 +135,7 @@ func (l *lab) ownNode(t *testing.T) error {
 			"thread_pool.write.queue_size":                "4",
 		},
 	}
+	maps.Copy(l.options.Settings, mapped)
 	if l.onDisk {
 		if err := l.plugInData(t); err != nil {
 			return err

@@ -158,6 +158,7 @@ func (x *trial) watch(name string, over func(past time.Duration) bool) *phase {
 	}
 	p.took, p.waits, p.refused = time.Since(begin), x.book.takeWaits(), x.book.failures(before)
 	slices.Sort(p.waits)
+	writePhases([]*phase{p}) // at once: whoever ends the run early keeps what it has shown
 	return p
 }
 
