@@ -165,7 +165,7 @@ func TestSoak(t *testing.T) {
 	}
 	l := newLab(t, true)
 	// Finished messages go soon: a fault that fills the streams would have to wait until as much has come as lies there.
-	l.tuning = append(l.tuning, "ENRICHER_REPLAY_MARGIN=1m", "INDEXER_REPLAY_MARGIN=1m")
+	l.tuning = append(l.tuning, "ENRICHER_REPLAY_MARGIN=5s", "INDEXER_REPLAY_MARGIN=5s")
 	results, err := openLedger(options.results)
 	if err != nil {
 		t.Fatal(err)
