@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,7 +60,8 @@ func dockerAnswers(ctx context.Context) error {
 // that the data are ours; as root, as the image's own user.
 func startContainer(ctx context.Context, opts Options, rec record) error {
 	settings := commonSettings()
-	settings["network.host"] = "0.0.0.0" // inside the container; only loopback is published
+	mapping(settings, mapLimit(), math.MaxInt) // its engine may be another machine, with a limit of its own
+	settings["network.host"] = "0.0.0.0"       // inside the container; only loopback is published
 	settings["http.port"] = "9200"
 	settings["cluster.name"] = rec.Cluster
 	maps.Copy(settings, opts.Settings)

@@ -105,7 +105,7 @@ func checkMapCount(context.Context) []finding {
 	}
 	if have < mapCount {
 		return []finding{warn(name, fmt.Sprintf("%d, which is less than Elasticsearch wants (%d)", have, mapCount),
-			"for an Elasticsearch on this machine: sysctl -w vm.max_map_count=262144, or set node.store.allow_mmap to false (the one of `sluice up` does)")}
+			"for an Elasticsearch on this machine: sysctl -w vm.max_map_count=262144, or set node.store.allow_mmap to false, which makes it slower (the one of `sluice up` does so by itself when it starts with many files)")}
 	}
 	return []finding{ok(name, "%d", have)}
 }
