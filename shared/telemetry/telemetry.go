@@ -38,6 +38,7 @@ func Version() string {
 // Config is what every service lets people set about its telemetry.
 type Config struct {
 	AdminListen string `envconfig:"ADMIN_LISTEN" default:"127.0.0.1:9090" desc:"address of /livez, /readyz and /metrics; port 0 takes a free one"`
+	Profiles    bool   `envconfig:"ADMIN_PROFILES" default:"false" desc:"serve profiles for go tool pprof at /debug/pprof/ to whoever reaches that address; taking one costs time"`
 	LogLevel    string `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 	LogFormat   string `envconfig:"LOG_FORMAT" default:"auto" desc:"json, text, or auto: text on a terminal, else json"`
 }
@@ -83,6 +84,9 @@ func Open(ctx context.Context, service string, cfg Config) (*Telemetry, error) {
 	a.server = &http.Server{Handler: a.mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: time.Minute}
 	t := &Telemetry{Log: log.With("service", service), Metrics: registry, admin: a, base: log}
 	t.routes()
+	if cfg.Profiles {
+		t.profiles()
+	}
 	return t, nil
 }
 

@@ -17,7 +17,12 @@ import (
 
 func open(t *testing.T) *telemetry.Telemetry {
 	t.Helper()
-	tel, err := telemetry.Open(t.Context(), "demo", telemetry.Config{AdminListen: "127.0.0.1:0", LogLevel: "info"})
+	return openWith(t, telemetry.Config{AdminListen: "127.0.0.1:0", LogLevel: "info"})
+}
+
+func openWith(t *testing.T, cfg telemetry.Config) *telemetry.Telemetry {
+	t.Helper()
+	tel, err := telemetry.Open(t.Context(), "demo", cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +70,17 @@ func TestStoppingIsNotReady(t *testing.T) {
 	tel.Stopping()
 	if status, _ := get(t, tel.AdminURL()+"/readyz"); status != 503 {
 		t.Fatalf("got %d", status)
+	}
+}
+
+func TestProfilesAreServedOnlyWhenTheyAreAskedFor(t *testing.T) {
+	for asked, want := range map[bool]int{false: 404, true: 200} {
+		tel := openWith(t, telemetry.Config{AdminListen: "127.0.0.1:0", LogLevel: "info", Profiles: asked})
+		for _, page := range []string{"/debug/pprof/", "/debug/pprof/allocs"} {
+			if status, _ := get(t, tel.AdminURL()+page); status != want {
+				t.Errorf("%s with profiles=%t: %d, want %d", page, asked, status, want)
+			}
+		}
 	}
 }
 

@@ -39,7 +39,8 @@ func events(b *testing.B, usual int) int {
 // compares them. Everything runs on the processors of this machine.
 //
 // LOAD_ROUNDS, LOAD_EVENTS and LOAD_WARMUP change how much; LOAD_ANYWAY=1 reports from a busy machine too, and
-// LOAD_RESULTS names a file to which the table is appended.
+// LOAD_RESULTS names a file to which the table is appended, LOAD_PROFILE a folder, which must be there, for
+// profiles of each round; they cost time of their own. Paths are best absolute: a relative one begins in test/load.
 func BenchmarkSearchable(b *testing.B) {
 	r := startRig(b)
 	n := events(b, loadEvents)

@@ -32,7 +32,11 @@ type rig struct {
 func startRig(b *testing.B) *rig {
 	b.Helper()
 	m := openMachine(b)
-	i := harness.Up(b, harness.Options{})
+	var env []string
+	if profiled() != "" {
+		env = []string{"ADMIN_PROFILES=true"}
+	}
+	i := harness.Up(b, harness.Options{Env: env})
 	n, running := node.Running(filepath.Join(i.State, "elasticsearch"))
 	if !running || n.PID() == 0 {
 		b.Skip("the processor time of an Elasticsearch in a container cannot be read")
@@ -97,6 +101,7 @@ func (r *rig) pipeline(b *testing.B, n, batch, inFlight int) stretch {
 	bodies := r.deliveries(n, batch)
 	before := r.indexed(b)
 	peak, start, begin := r.machine.watchMemory(b, r.up.PID), r.now(b), time.Now()
+	profiles := r.profile(b)
 	latencies, err := r.post(b.Context(), url, token, bodies, inFlight)
 	if err != nil {
 		b.Fatal(err)
@@ -108,6 +113,7 @@ func (r *rig) pipeline(b *testing.B, n, batch, inFlight int) stretch {
 	}
 	s.took = time.Since(begin)
 	s.spent, s.memory = r.now(b).minus(start), peak()
+	profiles()
 	if found, err := r.elastic.Count(b.Context(), period.Alias(namespace), nil); err != nil || int(found) != n {
 		b.Fatalf("%d events were acknowledged and %d are searchable: %v", n, found, err)
 	}
