@@ -13,7 +13,7 @@ import (
 type Item struct {
 	ID     string // of the document that it is the answer to
 	Status int
-	Cause  *Cause // nil for success
+	Cause  *Cause // nil for success, and for a conflict: that one says all
 }
 
 // bulkFilter keeps of the answer only what decides a verdict.
@@ -33,33 +33,6 @@ func (c *Client) Bulk(ctx context.Context, ndjson []byte, count int) ([]Item, er
 	items, err := answers(body, count)
 	if err != nil {
 		return nil, fmt.Errorf("indexing at %s: %w", c.url, err)
-	}
-	return items, nil
-}
-
-// answers reads the answer to count documents.
-func answers(body []byte, count int) ([]Item, error) {
-	var doc struct {
-		Items []map[string]struct {
-			ID     string `json:"_id"`
-			Status int    `json:"status"`
-			Error  *Cause `json:"error"`
-		} `json:"items"`
-	}
-	if err := decode(body, &doc); err != nil {
-		return nil, err
-	}
-	if len(doc.Items) != count {
-		return nil, fmt.Errorf("%d documents were sent and %d answered", count, len(doc.Items))
-	}
-	items := make([]Item, count)
-	for i, all := range doc.Items {
-		if len(all) != 1 {
-			return nil, fmt.Errorf("answer %d of %d has %d actions, not one", i+1, count, len(all))
-		}
-		for _, a := range all {
-			items[i] = Item{ID: a.ID, Status: a.Status, Cause: a.Error}
-		}
 	}
 	return items, nil
 }

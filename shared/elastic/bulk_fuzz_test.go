@@ -3,6 +3,7 @@ package elastic_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -29,6 +30,11 @@ func FuzzAnswers(f *testing.F) {
 		items, err := elastic.Answers(body, count)
 		if err == nil && len(items) != count {
 			t.Fatalf("%d items for %d documents", len(items), count)
+		}
+		if plain, ok := elastic.PlainAnswers(string(body), count); ok {
+			if decoded, err := elastic.DecodedAnswers(body); err != nil || !reflect.DeepEqual(plain, decoded) {
+				t.Fatalf("read plainly: %+v; decoded: %+v %v", plain, decoded, err)
+			}
 		}
 		for _, item := range items {
 			if item.Cause != nil {

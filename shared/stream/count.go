@@ -32,6 +32,57 @@ type Count struct {
 	Events   uint64
 }
 
+// Counts adds up events by endpoint and what became of them. The zero value is empty.
+type Counts struct {
+	all  []Count
+	last int           // most events are followed by one like them
+	at   map[Count]int // place in all, with Events 0; only where there are many
+}
+
+// manyCounts is how many different ones are searched one by one: a message usually has one or two.
+const manyCounts = 8
+
+// Add counts one event.
+func (c *Counts) Add(endpoint, became string) {
+	if c.last < len(c.all) && c.all[c.last].Became == became && c.all[c.last].Endpoint == endpoint {
+		c.all[c.last].Events++
+		return
+	}
+	c.last = c.place(endpoint, became)
+	c.all[c.last].Events++
+}
+
+// place is where a count stands; it is added where it is new.
+func (c *Counts) place(endpoint, became string) int {
+	key := Count{Endpoint: endpoint, Became: became}
+	if len(c.all) > manyCounts {
+		if i, ok := c.at[key]; ok {
+			return i
+		}
+	} else {
+		for i, have := range c.all {
+			if have.Endpoint == endpoint && have.Became == became {
+				return i
+			}
+		}
+	}
+	c.all = append(c.all, key)
+	switch {
+	case c.at != nil:
+		c.at[key] = len(c.all) - 1
+	case len(c.all) > manyCounts:
+		c.at = make(map[Count]int, 2*len(c.all))
+		for i, have := range c.all {
+			have.Events = 0
+			c.at[have] = i
+		}
+	}
+	return len(c.all) - 1
+}
+
+// All are the counts, in the order in which they were first added.
+func (c *Counts) All() []Count { return c.all }
+
 // Part names a message of documents by what it was made from, so that one that was stored twice is counted once.
 type Part struct {
 	Epoch    string // of the stream of deliveries

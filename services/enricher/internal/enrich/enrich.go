@@ -77,6 +77,9 @@ func New(p Parts) *Enricher {
 // room is how many bytes a message that we write may hold.
 func (e *Enricher) room() int { return e.p.Stream.MaxPayload() - headerRoom }
 
+// documentShare is how large documents are, in hundredths of their events: few bodies take more.
+const documentShare = 190
+
 // work is the state of one message.
 type work struct {
 	*Enricher
@@ -92,7 +95,7 @@ type work struct {
 	body    []byte // of the delivery in hand, decompressed
 	key     string // of the letters of the delivery in hand
 	counts  counts
-	became  map[stream.Count]uint64 // events by endpoint and what they became; Events is 0
+	became  stream.Counts // events by endpoint and what they became
 }
 
 // counts is what became of the elements of one message.
@@ -103,7 +106,7 @@ type counts struct{ mapped, dead, expired, unknown int }
 // endpoint.ErrUnreadable while a namespace's record cannot be read: nothing is lost then, and the same message may be
 // handled again, perhaps by a later build.
 func (e *Enricher) Handle(ctx context.Context, m *stream.Message) error {
-	w := &work{Enricher: e, message: m, begin: time.Now(), now: e.p.Now(), became: map[stream.Count]uint64{}}
+	w := &work{Enricher: e, message: m, begin: time.Now(), now: e.p.Now()}
 	deliveries, err := delivery.Decode(m.Header, m.Data)
 	if errors.Is(err, delivery.ErrNewer) {
 		e.p.Metrics.newer.Inc()
@@ -129,19 +132,7 @@ func (e *Enricher) Handle(ctx context.Context, m *stream.Message) error {
 }
 
 // account says what became of the events, so that it is stored with the verdict.
-func (w *work) account() {
-	counts := make([]stream.Count, 0, len(w.became))
-	for c, n := range w.became {
-		c.Events = n
-		counts = append(counts, c)
-	}
-	w.message.Count(stream.Part{}, counts)
-}
-
-// count notes what became of an event of an endpoint, empty where it is not known.
-func (w *work) count(endpoint, became string) {
-	w.became[stream.Count{Endpoint: endpoint, Became: became}]++
-}
+func (w *work) account() { w.message.Count(stream.Part{}, w.became.All()) }
 
 // all handles the deliveries of a message, one after another.
 func (w *work) all(ctx context.Context, deliveries []delivery.Delivery) error {
@@ -199,6 +190,7 @@ func (w *work) delivery(ctx context.Context, d *delivery.Delivery) error {
 
 // split handles the elements of the delivery in hand, until its namespace's record cannot be read any more.
 func (w *work) split(ctx context.Context, d *delivery.Delivery) error {
+	w.builder.Expect(len(w.body) * documentShare / 100)
 	broken := 0
 	for element := range auth0.Split(w.body) {
 		if ctx.Err() != nil {
@@ -256,7 +248,7 @@ func (w *work) document(d *delivery.Delivery, el auth0.Element) error {
 	at := indexTime(&w.event)
 	if w.space.Retention > 0 && !at.IsZero() && at.Before(w.arrived().Add(-w.space.Retention)) {
 		w.counts.expired++
-		w.count(d.Endpoint, stream.BecameExpired)
+		w.became.Add(d.Endpoint, stream.BecameExpired)
 		return nil
 	}
 	tenant := w.event.Tenant()
@@ -269,7 +261,7 @@ func (w *work) document(d *delivery.Delivery, el auth0.Element) error {
 		return errTooLarge
 	}
 	w.counts.mapped++
-	w.count(d.Endpoint, stream.BecameDocument)
+	w.became.Add(d.Endpoint, stream.BecameDocument)
 	w.p.Metrics.seen(d.Endpoint, at)
 	if !known {
 		w.counts.unknown++

@@ -100,7 +100,7 @@ func (w *work) letter(d *delivery.Delivery, el auth0.Element) deadletter.Letter 
 // put adds a letter to those of the message, in pieces where body is larger than a message may be.
 func (w *work) put(l deadletter.Letter, body []byte) {
 	w.counts.dead++
-	w.count(l.Endpoint, stream.BecameDead)
+	w.became.Add(l.Endpoint, stream.BecameDead)
 	l.Stage, l.Attempts = deadletter.StageEnricher, w.message.Delivered
 	l.Origin = fmt.Sprintf("%s:%d", stream.Deliveries, w.message.Sequence)
 	room := w.room()

@@ -42,6 +42,8 @@ type Builder struct {
 	done   []stream.Outgoing
 	cut    int // parts so far
 	size   int // bytes added since Finish
+	expect int // bytes that a part will hold, as far as is known
+	spare  int // bytes of room that may be made before they are needed
 	owner  string
 }
 
@@ -79,13 +81,25 @@ func (p *part) owned() string {
 	return out.String()
 }
 
+// Expect says about how many bytes of documents will be added from now on, so that a part gets its room at once: one that
+// grows is copied each time, and leaves what it had to the garbage collector. The parts that are open at once, one for each
+// namespace, share the room of a single one: nobody who sends little for many can take more.
+func (b *Builder) Expect(bytes int) { b.expect = bytes }
+
+// begin makes room for a part of which size bytes are there.
+func (b *Builder) begin(size int) []byte {
+	early := max(0, min(b.expect, b.limit, b.spare)-size)
+	b.spare -= early
+	return make([]byte, 0, size+early)
+}
+
 // Of says whose documents are added from now on.
 func (b *Builder) Of(endpoint string) { b.owner = endpoint }
 
 // New returns a builder for the documents of source. Parts are cut at limit bytes; a document that alone is larger gets
 // a part of its own, as long as that stays within room.
 func New(source Source, limit, room int) *Builder {
-	return &Builder{source: source, limit: min(limit, room), room: room, open: map[string]*part{}}
+	return &Builder{source: source, limit: min(limit, room), room: room, open: map[string]*part{}, spare: min(limit, room)}
 }
 
 // Add appends one document for a namespace; ok is false when it is larger than a message may be.
@@ -105,6 +119,10 @@ func (b *Builder) Add(namespace, index, id string, document []byte) (ok bool) {
 		b.close(namespace, p)
 	}
 	b.size += size
+	if p.ndjson == nil {
+		p.ndjson = b.begin(size)
+	}
+	b.expect -= size
 	head := len(p.ndjson)
 	p.ndjson = append(p.ndjson, `{"create":{"_index":"`...)
 	p.ndjson = append(p.ndjson, index...)
@@ -145,6 +163,6 @@ func (b *Builder) Finish() []stream.Outgoing {
 		b.close(namespace, b.open[namespace])
 	}
 	done := b.done
-	b.done, b.size = nil, 0
+	b.done, b.size, b.spare = nil, 0, b.limit
 	return done
 }

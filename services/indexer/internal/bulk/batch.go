@@ -20,7 +20,7 @@ import (
 type document struct {
 	lines   []byte // both lines with their newlines
 	index   string
-	id      string
+	id      []byte // within lines
 	message *pending
 	tries   int
 	blocked bool   // it waits for a reason of its own or of its index: others could be written
@@ -32,7 +32,7 @@ type document struct {
 type pending struct {
 	message *stream.Message
 	left    int
-	became  map[stream.Count]uint64 // documents by endpoint and what they became; Events is 0
+	became  stream.Counts // documents by endpoint and what they became
 }
 
 // became is what a verdict makes of a document. One that was there already, and that its message may have written before a
@@ -48,21 +48,14 @@ func (d *document) became(v verdict) string {
 }
 
 // count notes what became of a document.
-func (p *pending) count(d *document, became string) {
-	if p.became == nil {
-		p.became = map[stream.Count]uint64{}
-	}
-	p.became[stream.Count{Endpoint: d.owner, Became: became}]++
-}
+func (p *pending) count(d *document, became string) { p.became.Add(d.owner, became) }
 
 // done gives the message its verdict, together with what became of its documents.
 func (p *pending) done() {
-	counts := make([]stream.Count, 0, len(p.became))
-	for c, n := range p.became {
-		c.Events = n
-		counts = append(counts, c)
-		if p.message.Header[replayHeader] == "true" { // no enricher has counted it as made
-			counts = append(counts, stream.Count{Endpoint: c.Endpoint, Became: stream.BecameReplayed, Events: n})
+	counts := p.became.All()
+	if p.message.Header[replayHeader] == "true" { // no enricher has counted them as made
+		for _, c := range p.became.All() {
+			counts = append(counts, stream.Count{Endpoint: c.Endpoint, Became: stream.BecameReplayed, Events: c.Events})
 		}
 	}
 	p.message.Count(stream.ParsePart(p.message.Header[partHeader]), counts)
@@ -112,28 +105,30 @@ func parse(m *stream.Message) ([]*document, error) {
 
 // own says of each document whose it is; of none where the header does not fit the documents.
 func own(docs []*document, header string) {
-	owners := make([]string, 0, len(docs))
+	owned := 0
 	for run := range strings.SplitSeq(header, ",") {
 		owner, number, _ := strings.Cut(run, "=")
 		count, err := strconv.Atoi(number)
-		if err != nil || count < 1 || count > len(docs)-len(owners) || endpoint.CheckID(owner) != nil {
-			return
+		if err != nil || count < 1 || count > len(docs)-owned || endpoint.CheckID(owner) != nil {
+			break
 		}
-		for range count {
-			owners = append(owners, owner)
+		for _, d := range docs[owned : owned+count] {
+			d.owner = owner
 		}
+		owned += count
 	}
-	if len(owners) != len(docs) {
+	if owned == len(docs) {
 		return
 	}
-	for i, d := range docs {
-		d.owner = owners[i]
+	for _, d := range docs {
+		d.owner = ""
 	}
 }
 
 // split cuts a message into its documents.
 func split(m *stream.Message) ([]*document, error) {
-	var docs []*document
+	most := min(bytes.Count(m.Data, []byte{'\n'})/2, len(m.Data)/len(actionHead+actionMiddle+actionTail))
+	docs, all := make([]*document, 0, most), make([]document, 0, most) // one allocation, not one for each
 	p := &pending{message: m}
 	index := ""
 	for rest := m.Data; len(rest) > 0; {
@@ -152,7 +147,8 @@ func split(m *stream.Message) ([]*document, error) {
 				return nil, fmt.Errorf("%w: document %d goes to index %s, but came on %s", errMessage, len(docs)+1, index, m.Subject)
 			}
 		}
-		docs = append(docs, &document{lines: rest[: head+body : head+body], index: index, id: string(id), message: p})
+		all = append(all, document{lines: rest[: head+body : head+body], index: index, id: id, message: p})
+		docs = append(docs, &all[len(all)-1])
 		rest = rest[head+body:]
 	}
 	p.left = len(docs)

@@ -157,7 +157,7 @@ func (w *Writer) send(ctx context.Context, docs []*document) ([]*document, next)
 // document count as stored.
 func matched(docs []*document, items []elastic.Item) error {
 	for i, d := range docs {
-		if items[i].ID != d.id {
+		if items[i].ID != string(d.id) {
 			return fmt.Errorf("answer %d of %d is for the document %.64q, and %s was sent in its place: does a proxy change what elasticsearch says?", i+1, len(docs), items[i].ID, d.id)
 		}
 	}
@@ -319,7 +319,7 @@ func letterOf(d *document) *deadletter.Letter {
 	}
 	return &deadletter.Letter{
 		Stage: deadletter.StageIndexer, FirstSeen: m.Stored, Endpoint: doc.Sluice.Endpoint, Namespace: namespace,
-		Delivery: doc.Sluice.Delivery, Key: d.id, Item: doc.Sluice.Item, Origin: fmt.Sprintf("%s:%d", stream.Documents, m.Sequence), Body: d.lines,
+		Delivery: doc.Sluice.Delivery, Key: string(d.id), Item: doc.Sluice.Item, Origin: fmt.Sprintf("%s:%d", stream.Documents, m.Sequence), Body: d.lines,
 	}
 }
 
