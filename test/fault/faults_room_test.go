@@ -179,12 +179,14 @@ func noFiles(name string) func(x *trial) (func() error, error) {
 		for _, way := range ways {
 			way.open()
 		}
-		carried := ways[len(ways)-1].carried.Load()
+		carried, unanswered := ways[len(ways)-1].carried.Load(), x.book.attempts()[0]
 		return func() error {
-			came := ways[len(ways)-1].carried.Load() - carried
-			held, pressErr := release()
+			signs := fileSigns{came: ways[len(ways)-1].carried.Load() - carried, unanswered: x.book.attempts()[0] - unanswered}
+			var pressErr error
+			signs.held, pressErr = release()
 			_, err := limitFiles(s.pid(), &before)
-			return errors.Join(pressErr, err, x.outOfFiles(s, x.logged(s, emfile)-logged, came, held))
+			signs.logged = x.logged(s, emfile) - logged
+			return errors.Join(pressErr, err, x.outOfFiles(s, signs))
 		}, nil
 	}
 }
@@ -192,16 +194,27 @@ func noFiles(name string) func(x *trial) (func() error, error) {
 // emfile is how a program says that it may open no more files.
 const emfile = "too many open files"
 
+// fileSigns are what may show that a process was refused a file.
+type fileSigns struct {
+	logged     int    // times that it said so
+	came       int64  // connections that came to its way since that is open
+	unanswered int    // deliveries without an answer meanwhile
+	held       uint64 // the number that no file of it could reach
+}
+
 // outOfFiles wants a sign that a process was refused a file. The indexer says why documents wait only now and then, and
-// may have said another reason first: then it is that nobody came to Elasticsearch although the way was open.
-func (x *trial) outOfFiles(s *service, logged int, came int64, held uint64) error {
+// may have said another reason first: then it is that nobody came to Elasticsearch although the way was open. The receiver
+// says so once a minute: then it is that connections came to it and were not answered.
+func (x *trial) outOfFiles(s *service, signs fileSigns) error {
 	switch {
-	case logged > 0:
-		x.saw("%s logged %d times: %s", s.name, logged, emfile)
-	case s.es != nil && came == 0:
-		x.saw("%s could open no connection although its way was open: held below file %d", s.name, held)
+	case signs.logged > 0:
+		x.saw("%s logged %d times: %s", s.name, signs.logged, emfile)
+	case s.es != nil && signs.came == 0:
+		x.saw("%s could open no connection although its way was open: held below file %d", s.name, signs.held)
+	case s.es == nil && signs.came > 0 && signs.unanswered > 0:
+		x.saw("%s was held below file %d: %d connections came, %d deliveries had no answer", s.name, signs.held, signs.came, signs.unanswered)
 	default:
-		return fmt.Errorf("nothing shows that %s was refused a file: held below file %d, %d connections came", s.name, held, came)
+		return fmt.Errorf("nothing shows that %s was refused a file: %+v", s.name, signs)
 	}
 	return nil
 }
