@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -85,7 +86,7 @@ func (a *App) endpointImportCommand() *cobra.Command {
 			return a.importRegistry(cmd.Context(), args[0], overwrite)
 		},
 	}
-	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "replace endpoints and namespaces that exist already")
+	cmd.Flags().BoolVar(&overwrite, "overwrite", false, "replace endpoints and namespaces that exist already; tokens that were rotated or revoked since are named")
 	return cmd
 }
 
@@ -96,6 +97,7 @@ type imported struct {
 	Namespaces []string `json:"namespaces"`
 
 	Calendars []endpoint.KeptCalendar `json:"calendars_kept"` // that are not as in the backup
+	Tokens    []turned                `json:"tokens"`         // of endpoints that were overwritten, where they are not as before
 
 	Cursors []cursor `json:"cursors"`        // what to ask Auth0 for, where deliveries were lost
 	Note    string   `json:"note,omitempty"` // why there are none
@@ -111,16 +113,22 @@ func (a *App) importRegistry(ctx context.Context, path string, overwrite bool) e
 		return err
 	}
 	defer session.Close()
+	now := time.Now()
+	before := session.live(ctx, backup.Endpoints, now)
 	done, err := session.restore(ctx, backup, overwrite)
 	if err != nil {
 		return fmt.Errorf("importing %s: %w", path, err)
 	}
 	out := imported{Written: append([]string{}, done.Endpoints...), Kept: []string{}, Namespaces: backupNamespaces(backup), Calendars: append([]endpoint.KeptCalendar{}, done.Calendars...)}
+	var written []*endpoint.Endpoint
 	for _, e := range backup.Endpoints {
-		if !slices.Contains(done.Endpoints, e.ID) {
+		if slices.Contains(done.Endpoints, e.ID) {
+			written = append(written, e)
+		} else {
 			out.Kept = append(out.Kept, e.ID)
 		}
 	}
+	out.Tokens = turns(before, written, now)
 	if out.Cursors, err = session.cursors(ctx, backup.Endpoints); err != nil { // the registry is back all the same
 		out.Cursors, out.Note = []cursor{}, err.Error()
 	}
@@ -167,6 +175,9 @@ func writeImported(w io.Writer, out *imported) {
 	fmt.Fprintf(w, "Wrote %s; namespaces: %s.\n", counted(len(out.Written), "endpoint"), strings.Join(out.Namespaces, ", "))
 	if len(out.Kept) > 0 {
 		fmt.Fprintf(w, "Left as they are, since they exist already (--overwrite replaces them): %s.\n", strings.Join(out.Kept, ", "))
+	}
+	for _, t := range out.Tokens {
+		t.write(w)
 	}
 	for _, c := range out.Calendars {
 		fmt.Fprintln(w)

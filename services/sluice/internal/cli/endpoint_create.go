@@ -155,6 +155,11 @@ func (a *App) printCreated(e *endpoint.Endpoint, f form, at address, notes []str
 		ID: e.ID, Name: e.Name, Namespace: e.Namespace, TokenID: e.Tokens[0].ID, Form: f,
 		CLI: f.auth0CLI(), API: f.managementAPI(), Public: at.Public, Notes: notes,
 	}
+	public := "" // the way from outside is what one wants to see checked
+	if at.Public {
+		base, _, _ := strings.Cut(at.URL, payloadPath)
+		public = " --public-url " + base
+	}
 	return a.print(out, func(w io.Writer) {
 		fmt.Fprintf(w, "Endpoint %s (%s) is made; its events go to namespace %s.\n\n", e.ID, e.Name, e.Namespace)
 		f.write(w, "shown this once; only a hash is kept")
@@ -166,6 +171,6 @@ func (a *App) printCreated(e *endpoint.Endpoint, f form, at address, notes []str
 			fmt.Fprintln(w)
 			paragraph(w, "Note: "+note)
 		}
-		fmt.Fprintf(w, "\nThen watch the first delivery arrive:\n\n  %s\n", a.hint("endpoint verify "+e.ID))
+		fmt.Fprintf(w, "\nThen watch the first delivery arrive:\n\n  %s\n", a.hint("endpoint verify "+e.ID+public))
 	})
 }

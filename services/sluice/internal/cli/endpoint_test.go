@@ -170,6 +170,47 @@ func TestAnImportSaysWhichCalendarItDidNotTake(t *testing.T) {
 	}
 }
 
+func TestTheCommandThatFollowsACreationChecksTheSameAddress(t *testing.T) {
+	b := newBench(t)
+	for args, want := range map[string]string{"--public-url https://logs.example.com/in": "endpoint verify shop1 --public-url https://logs.example.com/in", "": "endpoint verify shop2"} {
+		id := want[len("endpoint verify "):][:5]
+		out := b.must(t, append([]string{"endpoint", "create", "--id", id}, strings.Fields(args)...)...)
+		if _, then, _ := strings.Cut(out, "Then watch"); !strings.Contains(then, want) || args == "" && strings.Contains(then, "--public-url") {
+			t.Errorf("create %s: then %s", args, then)
+		}
+	}
+}
+
+// A backup knows nothing of a rotation or a revocation since: whoever overwrites with it is told what that undoes.
+func TestAnImportThatTurnsTokensBackSaysSo(t *testing.T) {
+	b := newBench(t)
+	ids := map[string]string{}
+	for _, name := range []string{"rotated", "revoked", "same"} {
+		id, _ := b.object(t, "endpoint", "create", "--id", name)["token_id"].(string)
+		ids[name] = id
+	}
+	file := filepath.Join(t.TempDir(), "registry.json")
+	b.must(t, "endpoint", "export", "--output", file)
+	fresh, _ := b.object(t, "endpoint", "rotate", "rotated", "--grace", "24h")["token_id"].(string)
+	b.must(t, "endpoint", "rotate", "revoked", "--grace", "24h")
+	b.must(t, "endpoint", "revoke", "revoked", "--token", ids["revoked"], "--yes")
+	if out := b.object(t, "endpoint", "import", file); count(out["tokens"]) != 0 {
+		t.Errorf("nothing was overwritten, and it says %v", out["tokens"])
+	}
+	text := strings.Join(strings.Fields(b.must(t, "endpoint", "import", "--overwrite", file)), " ")
+	for _, want := range []string{
+		"endpoint rotated are the backup's again: no longer good: " + fresh, "good for longer than before: " + ids["rotated"],
+		"good again although revoked or replaced since the backup: " + ids["revoked"],
+	} {
+		if fresh == "" || !strings.Contains(text, want) {
+			t.Errorf("it does not say %q: %s", want, text)
+		}
+	}
+	if strings.Contains(text, "endpoint same are") {
+		t.Errorf("it names an endpoint whose tokens are as before: %s", text)
+	}
+}
+
 func TestAnUnknownEndpointIsNamed(t *testing.T) {
 	b := newBench(t)
 	for _, args := range [][]string{{"show", "nobody"}, {"rotate", "nobody"}, {"revoke", "nobody", "--yes"}, {"verify", "nobody"}} {

@@ -26,7 +26,8 @@ does, and looks for each of its events. Per endpoint
 
 where duplicate is an event that another delivery brought, expired one from before the namespace's retention, and waiting
 one on its way. Below that it shows what the services counted since they began, of deliveries that have left the stream,
-too. Missing is an event that the enricher and the indexer have finished and that is nowhere: there should
+too; that count is some seconds behind. A dead letter that is replayed is received once more, and dead once more when it
+fails again. Missing is an event that the enricher and the indexer have finished and that is nowhere: there should
 never be one, as there should be none in two indices (doubled). Then the exit code is 1; it is 2 for an error.`,
 		Example: "  sluice ledger\n  sluice ledger --since 1h --json",
 		Args:    cobra.NoArgs,
