@@ -161,7 +161,7 @@ func atMost(count int) jetstream.FetchOpt {
 		}
 		return []reflect.Value{reflect.Zero(kind.Out(0))}
 	}
-	option, _ := reflect.MakeFunc(kind, set).Interface().(jetstream.FetchOpt) // it is of that kind
+	option, _ := reflect.TypeAssert[jetstream.FetchOpt](reflect.MakeFunc(kind, set)) // it is of that kind
 	return option
 }
 

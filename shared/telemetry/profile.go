@@ -1,7 +1,7 @@
 package telemetry
 
 import (
-	"net/http/pprof" //nolint:gosec // it adds itself to a multiplexer that nobody serves; ours has it when it is asked for
+	"net/http/pprof" // adds itself to a multiplexer that nobody serves; ours has it when it is asked for
 )
 
 // profiles serves where processor time and memory go, for `go tool pprof`, to whoever reaches the admin address. A profile

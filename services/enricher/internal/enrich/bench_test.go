@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"testing"
 	"time"
 
@@ -65,7 +66,7 @@ func deliveries(b *testing.B, n, size int) (all []*stream.Message) {
 			body.Write(tenant.Next().JSON)
 			body.WriteByte('\n')
 		}
-		header, data, err := delivery.Encode([]delivery.Delivery{{ID: fmt.Sprint(i), Endpoint: "shop", Namespace: "default", Received: time.Now(), Body: body.Bytes()}})
+		header, data, err := delivery.Encode([]delivery.Delivery{{ID: strconv.Itoa(i), Endpoint: "shop", Namespace: "default", Received: time.Now(), Body: body.Bytes()}})
 		if err != nil {
 			b.Fatal(err)
 		}
