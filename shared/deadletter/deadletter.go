@@ -136,11 +136,14 @@ func header(l *Letter) stream.Header {
 	return h
 }
 
-// clean keeps a value on one header line.
+// cutMark ends a value that was too long.
+const cutMark = " …"
+
+// clean keeps a value on one header line. What was cleaned before it leaves as it is.
 func clean(s string) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) > maxDetail {
-		s = strings.ToValidUTF8(s[:maxDetail], "") + " …"
+		s = strings.ToValidUTF8(s[:maxDetail-len(cutMark)], "") + cutMark // within the bound, so that it is not cut again
 	}
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if r < 0x20 || r == 0x7f {
