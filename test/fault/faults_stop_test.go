@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -25,7 +26,7 @@ type verdicts struct {
 // listen follows the acknowledgements of all consumers until the function that it returns is called.
 func (x *trial) listen(urls string) (*verdicts, func(), error) {
 	v := &verdicts{done: map[string]bool{}, back: map[string]bool{}}
-	nc, err := nats.Connect(urls)
+	nc, err := nats.Connect(urls, nats.Timeout(20*time.Second)) // a machine that has much to do is slow to answer
 	if err != nil {
 		return nil, nil, err
 	}
