@@ -40,13 +40,18 @@ func decodedAnswers(body []byte) ([]Item, error) {
 			return nil, fmt.Errorf("answer %d of %d has %d actions, not one", i+1, len(items), len(all))
 		}
 		for _, a := range all {
-			items[i] = Item{ID: a.ID, Status: a.Status, Cause: a.Error}
-			if a.Status == http.StatusConflict {
-				items[i].Cause = nil
-			}
+			items[i] = answered(a.ID, a.Status, a.Error)
 		}
 	}
 	return items, nil
+}
+
+// answered is the answer to one document; a conflict says all by its status.
+func answered(id string, status int, cause *Cause) Item {
+	if status == http.StatusConflict {
+		cause = nil
+	}
+	return Item{ID: id, Status: status, Cause: cause}
 }
 
 // plainAnswers reads an answer in the form in which Elasticsearch writes what bulkFilter leaves of it. Decoding it as JSON
@@ -95,18 +100,12 @@ func (r *plainReader) item() (item Item, ok bool) {
 		item.Status = 10*item.Status + int(digit-'0')
 	}
 	r.text = r.text[3:]
-	switch {
-	case !r.skip(`,"error":`):
-	case item.Status == http.StatusConflict && r.conflict():
-	default:
+	if r.skip(`,"error":`) && (item.Status != http.StatusConflict || !r.conflict()) {
 		if item.Cause, ok = r.cause(); !ok {
 			return item, false
 		}
-		if item.Status == http.StatusConflict {
-			item.Cause = nil
-		}
 	}
-	return item, r.skip(`}}`)
+	return answered(item.ID, item.Status, item.Cause), r.skip(`}}`)
 }
 
 // conflict goes over what is said of a document that was there already: a replay has nothing else.

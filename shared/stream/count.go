@@ -36,48 +36,28 @@ type Count struct {
 type Counts struct {
 	all  []Count
 	last int           // most events are followed by one like them
-	at   map[Count]int // place in all, with Events 0; only where there are many
+	at   map[Count]int // the place in all of each, with Events 0
 }
-
-// manyCounts is how many different ones are searched one by one: a message usually has one or two.
-const manyCounts = 8
 
 // Add counts one event.
 func (c *Counts) Add(endpoint, became string) {
-	if c.last < len(c.all) && c.all[c.last].Became == became && c.all[c.last].Endpoint == endpoint {
-		c.all[c.last].Events++
-		return
+	if c.last >= len(c.all) || c.all[c.last].Became != became || c.all[c.last].Endpoint != endpoint {
+		c.last = c.place(Count{Endpoint: endpoint, Became: became})
 	}
-	c.last = c.place(endpoint, became)
 	c.all[c.last].Events++
 }
 
 // place is where a count stands; it is added where it is new.
-func (c *Counts) place(endpoint, became string) int {
-	key := Count{Endpoint: endpoint, Became: became}
-	if len(c.all) > manyCounts {
-		if i, ok := c.at[key]; ok {
-			return i
-		}
-	} else {
-		for i, have := range c.all {
-			if have.Endpoint == endpoint && have.Became == became {
-				return i
-			}
-		}
+func (c *Counts) place(key Count) int {
+	if i, known := c.at[key]; known {
+		return i
 	}
+	if c.at == nil {
+		c.at = map[Count]int{}
+	}
+	c.at[key] = len(c.all)
 	c.all = append(c.all, key)
-	switch {
-	case c.at != nil:
-		c.at[key] = len(c.all) - 1
-	case len(c.all) > manyCounts:
-		c.at = make(map[Count]int, 2*len(c.all))
-		for i, have := range c.all {
-			have.Events = 0
-			c.at[have] = i
-		}
-	}
-	return len(c.all) - 1
+	return c.at[key]
 }
 
 // All are the counts, in the order in which they were first added.

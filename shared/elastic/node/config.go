@@ -16,8 +16,8 @@ import (
 // A kernel lets a process map only so many files, and a node that reaches that limit fails. With minMapCount it can have
 // thousands of indices, and Elasticsearch asks for that much before it is used in earnest. With less, as most kernels come,
 // a small node is far from the limit all the same: it maps its files when at its start they are less than a mapShare-th of
-// it, which leaves room for what it gets until the next. Without mapping, every document costs a read of each segment: on two cores 2,700 documents a second went into an index of a
-// million, and 4,300 with it.
+// it, which leaves room for what it gets until the next. Without mapping, every document costs a read of each segment: on
+// two cores 2,700 documents a second went into an index of a million, and 4,300 with it.
 const (
 	minMapCount = 262144
 	mapShare    = 8
@@ -25,7 +25,7 @@ const (
 
 // commonSettings hold for both kinds of node; opts.Settings win.
 func commonSettings() map[string]string {
-	settings := map[string]string{
+	return map[string]string{
 		"discovery.type":         "single-node",
 		"xpack.security.enabled": "false",
 		// The default watermarks are shares of the disk: a nearly full laptop would refuse writes with 50 GB to spare.
@@ -33,7 +33,6 @@ func commonSettings() map[string]string {
 		"cluster.routing.allocation.disk.watermark.high":        "300mb",
 		"cluster.routing.allocation.disk.watermark.flood_stage": "200mb",
 	}
-	return settings
 }
 
 // mapping keeps a node from mapping its files where the kernel allows too few; files is how many it has by now.

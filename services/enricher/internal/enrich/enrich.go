@@ -77,9 +77,6 @@ func New(p Parts) *Enricher {
 // room is how many bytes a message that we write may hold.
 func (e *Enricher) room() int { return e.p.Stream.MaxPayload() - headerRoom }
 
-// documentShare is how large documents are, in hundredths of their events: few bodies take more.
-const documentShare = 190
-
 // work is the state of one message.
 type work struct {
 	*Enricher
@@ -190,7 +187,7 @@ func (w *work) delivery(ctx context.Context, d *delivery.Delivery) error {
 
 // split handles the elements of the delivery in hand, until its namespace's record cannot be read any more.
 func (w *work) split(ctx context.Context, d *delivery.Delivery) error {
-	w.builder.Expect(len(w.body) * documentShare / 100)
+	w.builder.Expect(2 * len(w.body)) // few documents are larger than that beside their events
 	broken := 0
 	for element := range auth0.Split(w.body) {
 		if ctx.Err() != nil {
