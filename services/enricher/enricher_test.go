@@ -206,7 +206,7 @@ func TestTwoEnrichersShareTheWork(t *testing.T) {
 
 func TestDeliveriesWaitWhileAStreamIsFull(t *testing.T) {
 	full := map[string]func(*stream.Topology){
-		"documents":    func(c *stream.Topology) { c.DocumentsMaxBytes = 60_000 },
+		"documents":    func(c *stream.Topology) { c.DocumentsMaxBytes = 15_000 },
 		"dead letters": func(c *stream.Topology) { c.DeadLettersMaxBytes = 2_000 },
 	}
 	for name, shrink := range full {

@@ -91,7 +91,7 @@ func TestWhatBecomesLargeWhenOpenedSharesNoMessage(t *testing.T) {
 			}
 			opened += len(plain)
 		}
-		if len(together) > 1 && opened > 3<<19 {
+		if len(together) > 1 && opened > 3<<20 {
 			t.Errorf("%d deliveries of together %d bytes share a message", len(together), opened)
 		}
 	}

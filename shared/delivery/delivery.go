@@ -65,7 +65,11 @@ func Encode(all []Delivery) (header map[string]string, payload []byte, err error
 	if len(all) == 1 {
 		return single(&all[0]), all[0].Body, nil
 	}
-	ids := make([]string, len(all))
+	ids, room := make([]string, len(all)), 0
+	for i := range all {
+		room += len(all[i].Body) + Overhead
+	}
+	payload = make([]byte, 0, room)
 	for i := range all {
 		facts, err := json.Marshal(&all[i])
 		if err != nil {

@@ -20,6 +20,14 @@ type Want struct {
 // Next returns the next messages in stream order: at least one, at most what want says (a single message may be larger
 // than want.Bytes). It blocks until there is one; the error is ErrClosed or ctx's.
 func (in *Inbox) Next(ctx context.Context, want Want) ([]*Message, error) {
+	batch, err := in.next(ctx, want)
+	for _, m := range batch {
+		m.Data = unpack(m.Header, m.Data)
+	}
+	return batch, err
+}
+
+func (in *Inbox) next(ctx context.Context, want Want) ([]*Message, error) {
 	var batch []*Message
 	size := 0
 	var age <-chan time.Time
@@ -58,7 +66,7 @@ func (in *Inbox) take(want Want, count, size int) (batch []*Message, bytes int, 
 	defer in.mu.Unlock()
 	n := 0
 	for n < len(in.queue) && count+n < want.Count {
-		next := len(in.queue[n].Data)
+		next := in.queue[n].plain
 		if count+n > 0 && size+bytes+next > want.Bytes {
 			bytes = max(bytes, want.Bytes-size) // full: the next one does not fit
 			break

@@ -27,6 +27,8 @@ type Message struct {
 	Delivered int    // how often it was handed out, this time included
 	Stored    time.Time
 	pending   uint64        // messages behind it when it was handed out
+	plain     int           // bytes of Data when it is unpacked, as it is for whoever takes it
+	held      int           // bytes that count against the inbox's budget
 	raw       jetstream.Msg // nil at a second look: the server has forgotten about it
 	inbox     *Inbox
 	counts    string // what became of its events, as countLine writes it; empty: nobody said
@@ -209,8 +211,9 @@ func (in *Inbox) add(raw jetstream.Msg) {
 
 // enqueue offers a message to the workers; mu is held.
 func (in *Inbox) enqueue(m *Message) {
+	m.plain, m.held = plainSize(m.Header, m.Data), m.size()
 	in.held[m] = struct{}{}
-	in.bytes += m.size()
+	in.bytes += m.held
 	in.queue = append(in.queue, m)
 	close(in.arrived)
 	in.arrived = make(chan struct{})
@@ -233,7 +236,7 @@ func (in *Inbox) recheck(s Stored) bool {
 	return true
 }
 
-// size is what a message costs in memory, roughly.
+// size is what a message costs in memory, roughly, while it waits for a worker.
 func (m *Message) size() int { return len(m.Data) + 512 }
 
 // keepAlive beats for every held message until stopped.
@@ -302,7 +305,7 @@ func (in *Inbox) release(m *Message) {
 	in.mu.Lock()
 	if _, ok := in.held[m]; ok {
 		delete(in.held, m)
-		in.bytes -= m.size()
+		in.bytes -= m.held
 		if m.raw == nil {
 			delete(in.again, m.Sequence)
 		}

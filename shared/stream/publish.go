@@ -19,6 +19,7 @@ type Outgoing struct {
 	ID      string // Nats-Msg-Id: a second message with it is not stored again within the stream's duplicate window
 	Header  Header
 	Data    []byte
+	Pack    bool // compress Data on its way and in the stream; whoever reads it by this package gets it as it is here
 	Absent  bool // store only when the subject holds no message yet; else ErrExists
 }
 
@@ -61,6 +62,9 @@ const (
 func (c *Conn) Publish(ctx context.Context, out Outgoing) (Receipt, error) {
 	if err := c.care.refuted(); err != nil {
 		return Receipt{}, err
+	}
+	if out.Pack {
+		out = c.packer.pack(out)
 	}
 	if out.ID == "" {
 		return c.publish(ctx, out)

@@ -96,6 +96,7 @@ func stored(raw jetstream.Msg) Stored {
 	for k, v := range raw.Headers() {
 		s.Header[k] = v[0]
 	}
+	s.Data = unpack(s.Header, s.Data)
 	return s
 }
 
@@ -117,6 +118,7 @@ func rawStored(raw *jetstream.RawStreamMsg) Stored {
 	for k, v := range raw.Header {
 		out.Header[k] = v[0]
 	}
+	out.Data = unpack(out.Header, out.Data)
 	return out
 }
 

@@ -50,6 +50,7 @@ type Conn struct {
 	back   *bell
 	denied *denials
 	care   *care
+	packer *packer
 }
 
 // bell rings when a lost connection is back. What the server pushed to us, such as a watch, has then ended silently.
@@ -78,7 +79,7 @@ func Open(ctx context.Context, name string, cfg Config, log *slog.Logger) (*Conn
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{log: log, back: &bell{ch: make(chan struct{})}, denied: newDenials(log)}
+	c := &Conn{log: log, back: &bell{ch: make(chan struct{})}, denied: newDenials(log), packer: newPacker()}
 	if c.nc, err = c.dial(ctx, name, cfg); err != nil {
 		return nil, err
 	}

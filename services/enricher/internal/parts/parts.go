@@ -142,7 +142,7 @@ func (b *Builder) close(namespace string, p *part) {
 		return
 	}
 	b.done = append(b.done, stream.Outgoing{
-		Subject: stream.SubjectDocuments(namespace), Data: p.ndjson,
+		Subject: stream.SubjectDocuments(namespace), Data: p.ndjson, Pack: true,
 		ID: fmt.Sprintf("%d-%d-%d-%016x", b.source.Created.UnixNano(), b.source.Sequence, b.cut, p.names.Sum64()),
 		Header: stream.Header{
 			stream.SchemaHeader: strconv.Itoa(stream.DocumentsSchema), HeaderCount: strconv.Itoa(p.count), HeaderOrigin: fmt.Sprintf("%s:%d", stream.Deliveries, b.source.Sequence),

@@ -19,9 +19,9 @@ type publisher interface {
 
 // What shares a commit: a sync of the disk costs the same for one delivery and for a hundred.
 const (
-	smallBody    = 64 << 10  // larger bodies are committed by themselves
+	smallBody    = 256 << 10 // larger bodies are committed by themselves
 	smallPlain   = 1 << 20   // and so are bodies that become larger than this when decompressed
-	sharedBytes  = 512 << 10 // of one shared message, counted after decompression: whoever reads it opens all of it
+	sharedBytes  = 2 << 20   // of one shared message, counted after decompression: whoever reads it opens all of it
 	sharedCount  = 256
 	commitLanes  = 2 // one message is being synced while the next one gathers
 	headerMargin = 64 << 10
@@ -77,7 +77,8 @@ func (c *Committer) lane(ctx context.Context) {
 // gather adds what waits right now, without waiting for more.
 func (c *Committer) gather(first *pending) []*pending {
 	batch, size := []*pending{first}, first.size
-	for len(batch) < sharedCount && size < sharedBytes {
+	full := min(sharedBytes, c.stream.MaxPayload()-headerMargin-smallBody) // one more may come on top
+	for len(batch) < sharedCount && size < full {
 		select {
 		case next := <-c.queue:
 			batch = append(batch, next)
@@ -121,7 +122,7 @@ func (c *Committer) publish(ctx context.Context, all []delivery.Delivery) error 
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	begin := time.Now()
-	_, err = c.stream.Publish(ctx, stream.Outgoing{Subject: stream.SubjectDeliveries, ID: commitID(all), Header: header, Data: payload})
+	_, err = c.stream.Publish(ctx, stream.Outgoing{Subject: stream.SubjectDeliveries, ID: commitID(all), Header: header, Data: payload, Pack: true})
 	c.metrics.commit(len(all), time.Since(begin), err)
 	return err
 }

@@ -1,0 +1,121 @@
+package stream
+
+import (
+	"fmt"
+	"maps"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/klauspost/compress/s2"
+)
+
+// A packed message holds its data compressed: deliveries and documents repeat themselves so much that a fifth of the bytes
+// is stored, synced, hashed and sent again, which saves several times what S2 takes. To whoever reads by this package it is
+// as if it had never been packed.
+const (
+	// packedHeader of a packed message is how it is compressed, the number of plain bytes, and the version of the plain form.
+	packedHeader = "Sluice-Packed"
+	// packedSchema stands as the version of a packed message: a build that knows nothing of packing leaves it for one that does.
+	packedSchema = "2"
+	packedBy     = "s2"
+	// damagedSchema is put as the version of a message that cannot be unpacked: no build reads that.
+	damagedSchema = "damaged"
+	// packLeast is the smallest message that is packed, in bytes.
+	packLeast = 512
+	// unpackMost bounds what a message may claim to hold, in bytes: no NATS server takes a larger one.
+	unpackMost = 64 << 20
+)
+
+// packer compresses, a few messages at a time, so that the memory for it is bounded.
+type packer struct{ rooms chan []byte }
+
+func newPacker() *packer {
+	p := &packer{rooms: make(chan []byte, runtime.GOMAXPROCS(0))}
+	for range cap(p.rooms) {
+		p.rooms <- nil
+	}
+	return p
+}
+
+// keepRoom is how much memory for compressing is kept for the next message, in bytes.
+const keepRoom = 4 << 20
+
+// pack compresses a message, unless that does not save half of it: what is left and what the connection copies of it are
+// then together no larger than the message was.
+func (p *packer) pack(out Outgoing) Outgoing {
+	if len(out.Data) < packLeast || out.Header[SchemaHeader] == "" { // without a version nobody could say what it is
+		return out
+	}
+	room := <-p.rooms
+	if most := s2.MaxEncodedLen(len(out.Data)); cap(room) < most {
+		room = make([]byte, most)
+	}
+	if packed := s2.Encode(room[:cap(room)], out.Data); len(packed) <= len(out.Data)/2 {
+		out.Header = maps.Clone(out.Header)
+		out.Header[packedHeader] = fmt.Sprintf("%s %d %s", packedBy, len(out.Data), out.Header[SchemaHeader])
+		out.Header[SchemaHeader] = packedSchema
+		out.Data = append([]byte(nil), packed...)
+	}
+	if cap(room) > keepRoom {
+		room = nil
+	}
+	p.rooms <- room
+	return out
+}
+
+// packing is what packedHeader says; its zero value is that of a plain message.
+type packing struct {
+	here, known bool // there is such a header, and this build can unpack what it stands for
+	plain       int  // bytes, less than 0 where the header is no header of ours
+	schema      string
+}
+
+func packingOf(h Header) packing {
+	value, here := h[packedHeader]
+	by, rest, _ := strings.Cut(value, " ")
+	size, schema, _ := strings.Cut(rest, " ")
+	plain, err := strconv.Atoi(size)
+	if err != nil || plain < 1 || plain > unpackMost {
+		plain = -1
+	}
+	return packing{here: here, known: by == packedBy, plain: plain, schema: schema}
+}
+
+// plainSize is how many bytes a message has when it is unpacked.
+func plainSize(h Header, data []byte) int {
+	if p := packingOf(h); p.here && p.known && p.plain > 0 {
+		return p.plain
+	}
+	return len(data)
+}
+
+// unpack returns a message's data as it was published, and puts its headers back; of a message without data, as where
+// only headers were asked for, the headers alone. One that is packed in a way that this build does not know stays as it
+// is, so that it counts as one of a later version; one that does not hold what it says is no message of ours any more.
+func unpack(h Header, data []byte) []byte {
+	p := packingOf(h)
+	if !p.here || !p.known {
+		return data
+	}
+	plain, ok := data, p.plain > 0
+	if ok && len(data) > 0 {
+		plain, ok = decode(data, p.plain)
+	}
+	if !ok {
+		h[SchemaHeader] = damagedSchema
+		return data
+	}
+	delete(h, packedHeader)
+	h[SchemaHeader] = p.schema
+	return plain
+}
+
+// decode returns the size bytes that data holds; it takes no memory for data that claims to hold another number of them.
+func decode(data []byte, size int) (plain []byte, ok bool) {
+	if n, err := s2.DecodedLen(data); err != nil || n != size {
+		return nil, false
+	}
+	plain, err := s2.Decode(nil, data)
+	return plain, err == nil && len(plain) == size
+}
