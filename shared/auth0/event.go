@@ -22,6 +22,14 @@ type Event struct {
 	Flat    bool    // the element had no `data`
 	OuterID bool    // the log id stood beside `data`
 	Outer   []Field // members beside `data`, but for log_id
+
+	period period
+}
+
+// period is the time that decides about an event's index, once somebody has asked for it.
+type period struct {
+	at    time.Time
+	known bool
 }
 
 // Parse checks one element and takes it apart, one level deep. The error is one of this package's; e is then unusable.
@@ -183,9 +191,12 @@ func (e *Event) Time() (t time.Time, ok bool) {
 
 // Period is the time that decides which index the event belongs to: the log_id's, else data.date, else zero.
 func (e *Event) Period() time.Time {
-	if t, ok := LogIDTime(e.LogID); ok {
-		return t
+	if !e.period.known {
+		at, ok := LogIDTime(e.LogID)
+		if !ok {
+			at, _ = e.Time()
+		}
+		e.period = period{at, true}
 	}
-	t, _ := e.Time()
-	return t
+	return e.period.at
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/sluicelog/sluice/services/enricher/internal/mapping"
@@ -61,6 +62,7 @@ type Parts struct {
 type Enricher struct {
 	p     Parts
 	alarm *telemetry.Throttle
+	rooms sync.Pool // of *[]byte: what held the documents of earlier messages
 }
 
 // headerRoom is what the headers of our messages may take of the server's largest message, in bytes.
@@ -92,6 +94,7 @@ type work struct {
 	body    []byte // of the delivery in hand, decompressed
 	key     string // of the letters of the delivery in hand
 	counts  counts
+	newest  time.Time // event of the delivery in hand
 	became  stream.Counts // events by endpoint and what they became
 }
 
@@ -134,10 +137,13 @@ func (w *work) account() { w.message.Count(stream.Part{}, w.became.All()) }
 // all handles the deliveries of a message, one after another.
 func (w *work) all(ctx context.Context, deliveries []delivery.Delivery) error {
 	w.builder = parts.New(parts.Source{Created: w.p.Created, Sequence: w.message.Sequence, Received: oldest(deliveries)}, w.p.PartBytes, w.room())
+	w.builder.Room = w.take
 	for i := range deliveries {
+		w.newest = time.Time{}
 		if err := w.delivery(ctx, &deliveries[i]); err != nil {
 			return err
 		}
+		w.p.Metrics.seen(deliveries[i].Endpoint, w.newest)
 		// Letters share memory with the body that they come from: with them on disk nothing holds it any more.
 		if err := w.store(ctx); err != nil {
 			return err
@@ -259,7 +265,9 @@ func (w *work) document(d *delivery.Delivery, el auth0.Element) error {
 	}
 	w.counts.mapped++
 	w.became.Add(d.Endpoint, stream.BecameDocument)
-	w.p.Metrics.seen(d.Endpoint, at)
+	if at.After(w.newest) {
+		w.newest = at
+	}
 	if !known {
 		w.counts.unknown++
 		w.p.Metrics.drift(w.p.Log, w.event.Text("type"))

@@ -41,9 +41,9 @@ func (p *picked) details(f *auth0.Field) {
 	left = append(left, '{')
 	at := skipSpace(b, 1)
 	for b[at] == '"' {
-		keyEnd := stringEnd(b, at)
+		keyEnd, escaped := stringIn(b, at)
 		from := skipSpace(b, skipSpace(b, keyEnd)+1)
-		total.text(b, at, keyEnd)
+		total.text(b, at, keyEnd, escaped)
 		to := total.measure(b, from)
 		key, value := b[at+1:keyEnd-1], b[from:to:to]
 		if d.move(key, value) {

@@ -23,6 +23,8 @@ type picked struct {
 	plain  []auth0.Field // under auth0.logs.data as they are
 	odd    []auth0.Field // do not fit their field: kept beside, not indexed
 	left   []byte        // room for what is left of details
+
+	received, ingested stamp // of the last event
 }
 
 // maxRoom is how many bytes of room are kept for the next event.
@@ -36,10 +38,10 @@ func (p *picked) forget() {
 	clear(p.plain)
 	clear(p.odd)
 	if cap(p.left) > maxRoom || cap(p.plain) > maxMembers || cap(p.odd) > maxMembers {
-		*p = picked{}
+		*p = picked{received: p.received, ingested: p.ingested}
 		return
 	}
-	*p = picked{plain: p.plain[:0], odd: p.odd[:0], left: p.left[:0]}
+	*p = picked{plain: p.plain[:0], odd: p.odd[:0], left: p.left[:0], received: p.received, ingested: p.ingested}
 }
 
 // take sorts an event's members.
@@ -259,8 +261,18 @@ func isFlat(value []byte) bool {
 
 // plainKey reports whether a key can be a field's name: a dot would mean a path, and an empty part is refused.
 func plainKey(key []byte) bool {
-	return len(key) > 0 && len(key) < 256 && key[0] != ' ' && key[len(key)-1] != ' ' &&
-		bytes.IndexByte(key, '.') < 0 && bytes.IndexByte(key, '\\') < 0 && len(bytes.TrimSpace(key)) == len(key)
+	if len(key) == 0 || len(key) > 255 {
+		return false
+	}
+	for _, c := range key {
+		switch {
+		case c == '.' || c == '\\':
+			return false
+		case c > '~': // white space beyond ASCII counts as such, too
+			return bytes.IndexByte(key, '.') < 0 && bytes.IndexByte(key, '\\') < 0 && len(bytes.TrimSpace(key)) == len(key)
+		}
+	}
+	return key[0] != ' ' && key[len(key)-1] != ' '
 }
 
 // nested reports whether a value holds an object, which no keyword field takes.

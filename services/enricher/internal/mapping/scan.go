@@ -70,10 +70,16 @@ func skipSpace(b []byte, at int) int {
 
 // stringEnd returns the place behind the string that begins at at.
 func stringEnd(b []byte, at int) int {
-	for at = auth0.PlainRun(b, at+1); at < len(b) && b[at] == '\\'; {
-		at = auth0.PlainRun(b, at+2)
+	end, _ := stringIn(b, at)
+	return end
+}
+
+// stringIn is stringEnd that also says whether the string has escapes in it.
+func stringIn(b []byte, at int) (end int, escaped bool) {
+	for end = auth0.PlainRun(b, at+1); end < len(b) && b[end] == '\\'; {
+		end, escaped = auth0.PlainRun(b, end+2), true
 	}
-	return min(at+1, len(b))
+	return min(end+1, len(b)), escaped
 }
 
 // valueEnd returns the place behind the value that begins at at.
@@ -137,8 +143,8 @@ func (s *size) measure(b []byte, at int) int {
 	for i := at; i < len(b); {
 		switch c := b[i]; c {
 		case '"':
-			end := stringEnd(b, i)
-			s.text(b, i, end)
+			end, escaped := stringIn(b, i)
+			s.text(b, i, end, escaped)
 			i = end
 		case '{', '[':
 			if depth++; depth > s.depth {
@@ -162,8 +168,8 @@ func (s *size) measure(b []byte, at int) int {
 	return len(b)
 }
 
-// text notes a string, which may be a key.
-func (s *size) text(b []byte, from, to int) {
+// text notes a string, which may be a key, and may have escapes in it.
+func (s *size) text(b []byte, from, to int, escaped bool) {
 	if to < len(b) && b[to] == ':' || isKey(b, to) {
 		if to-from > maxKey {
 			s.refused = true
@@ -171,7 +177,7 @@ func (s *size) text(b []byte, from, to int) {
 	} else {
 		s.leaves++
 	}
-	if to-from >= 8 && bytes.IndexByte(b[from:to], '\\') >= 0 && bytes.Contains(b[from:to], []byte(`\u0000`)) {
+	if escaped && bytes.Contains(b[from:to], []byte(`\u0000`)) {
 		s.refused = true
 	}
 }

@@ -49,6 +49,19 @@ func appendTime(b []byte, t time.Time) []byte {
 	return append(appendTwo(append(b, byte('0'+milli/100)), milli%100), 'Z')
 }
 
+// stamp is a moment as appendTime writes it, kept because many documents in a row have it.
+type stamp struct {
+	at   time.Time
+	text []byte
+}
+
+func (s *stamp) append(b []byte, t time.Time) []byte {
+	if s.text == nil || !s.at.Equal(t) {
+		s.at, s.text = t, appendTime(s.text[:0], t)
+	}
+	return append(b, s.text...)
+}
+
 func appendTwo(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
 
 // appendComma separates a member from the one before it in the object that begins at start.
@@ -127,6 +140,9 @@ func appendQuoted(b, s []byte) []byte {
 func appendValue(b, value []byte) []byte {
 	start := len(b)
 	b = append(b, value...)
+	if len(value) == 0 || value[0] != '{' && value[0] != '[' { // no token holds one
+		return b
+	}
 	if bytes.IndexByte(value, '\n') >= 0 || bytes.IndexByte(value, '\r') >= 0 {
 		for i := start; i < len(b); i++ {
 			if b[i] == '\n' || b[i] == '\r' {

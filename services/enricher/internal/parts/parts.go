@@ -34,6 +34,8 @@ type Source struct {
 
 // Builder gathers the documents of one message of deliveries. It is not safe for concurrent use.
 type Builder struct {
+	// Room returns memory for size bytes of documents, where it is set; what Finish hands out lies in it.
+	Room   func(size int) []byte
 	source Source
 	limit  int
 	room   int
@@ -90,6 +92,9 @@ func (b *Builder) Expect(bytes int) { b.expect = bytes }
 func (b *Builder) begin(size int) []byte {
 	early := max(0, min(b.expect, b.limit, b.spare)-size)
 	b.spare -= early
+	if b.Room != nil {
+		return b.Room(size + early)
+	}
 	return make([]byte, 0, size+early)
 }
 
