@@ -150,8 +150,9 @@ func (in *Inbox) fetch(room int) error {
 	return err
 }
 
-// pullCount is how many messages one request may bring.
-const pullCount = 1024
+// pullCount is how many messages one request may bring. Large ones are bounded by their bytes; of small ones no worker needs
+// more at once.
+const pullCount = 128
 
 // atMost bounds the messages of a request for bytes. The library has no option for that, and makes room for a million:
 // two channels of 16 MB for every request. To clear and to scan them took two fifths of a loaded program's processor time.
