@@ -152,7 +152,7 @@ func (in *Inbox) fetch(room int) error {
 
 // pullCount is how many messages one request may bring. Large ones are bounded by their bytes; of small ones no worker needs
 // more at once.
-const pullCount = 128
+const pullCount = 32
 
 // atMost bounds the messages of a request for bytes. The library has no option for that, and makes room for a million:
 // two channels of 16 MB for every request. To clear and to scan them took two fifths of a loaded program's processor time.

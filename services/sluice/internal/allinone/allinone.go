@@ -22,6 +22,7 @@ import (
 	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/lifecycle"
 	"github.com/sluicelog/sluice/shared/period"
+	"github.com/sluicelog/sluice/shared/program"
 	"github.com/sluicelog/sluice/shared/stream"
 	"github.com/sluicelog/sluice/shared/stream/embedded"
 	"github.com/sluicelog/sluice/shared/telemetry"
@@ -89,6 +90,7 @@ func Run(ctx context.Context, o Options, settings Settings) (err error) {
 	if settings.Enricher.Geoip == "" {
 		settings.Enricher.Geoip = o.Dir.GeoIP()
 	}
+	program.KeepMemory(ctx)
 	p := &plant{Options: o, settings: settings}
 	if err := o.Dir.Make(); err != nil {
 		return err
