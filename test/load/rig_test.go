@@ -133,11 +133,17 @@ func (r *rig) indexed(b *testing.B) int {
 // metric is a figure of Sluice's own; one that is not there yet is zero.
 func (r *rig) metric(b *testing.B, name string) float64 {
 	b.Helper()
-	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, r.up.AdminURL+"/metrics", nil)
+	return scrape(b, r.client, r.up.AdminURL, name)
+}
+
+// scrape reads a figure from an admin address; one that is not there yet is zero.
+func scrape(b *testing.B, client *http.Client, admin, name string) float64 {
+	b.Helper()
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, admin+"/metrics", nil)
 	if err != nil {
 		b.Fatal(err)
 	}
-	res, err := r.client.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		b.Fatal(err)
 	}

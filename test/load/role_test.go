@@ -43,6 +43,8 @@ func play(ctx context.Context, name, dir string) error {
 		return playJetStream(ctx, dir, t)
 	case "http":
 		return playHTTP(ctx, t)
+	case "nats":
+		return playNATS(ctx, dir, t)
 	}
 	return fmt.Errorf("there is no role %q", name)
 }

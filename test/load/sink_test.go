@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +23,9 @@ import (
 type sink struct {
 	url   string
 	tb    testing.TB
-	spare sync.Pool // of buffers
+	spare sync.Pool                     // of buffers
+	rate  float64                       // documents a second that it takes; 0: as many as come
+	seen  func(action, document []byte) // told of every document, unless nil; it must not keep them
 
 	mu        sync.Mutex
 	templates map[string]json.RawMessage
@@ -30,10 +34,12 @@ type sink struct {
 	bulks     int
 	size      int           // bytes of all bulk requests
 	changed   chan struct{} // closed and replaced when documents came
+	held      chan struct{} // closed when templates may be read; nil: always
+	free      time.Time     // until when it is busy with what came
 }
 
-// startSink serves on loopback until the benchmark ends.
-func startSink(tb testing.TB) *sink {
+// startSink serves on loopback until the benchmark ends; setUp is for fields that are not as usual.
+func startSink(tb testing.TB, setUp ...func(*sink)) *sink {
 	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // ends with the benchmark
 	if err != nil {
@@ -42,6 +48,9 @@ func startSink(tb testing.TB) *sink {
 	s := &sink{
 		url: "http://" + listener.Addr().String(), tb: tb, templates: map[string]json.RawMessage{}, indices: map[string]int{},
 		changed: make(chan struct{}), spare: sync.Pool{New: func() any { return new(bytes.Buffer) }},
+	}
+	for _, set := range setUp {
+		set(s)
 	}
 	server := &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(listener) }() // ends with Close
@@ -84,10 +93,26 @@ func say(text string) http.HandlerFunc {
 
 func missing(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusNotFound, `{}`) }
 
+// hold keeps indexers from beginning until release: none pulls a message before it has seen its namespace's template.
+func (s *sink) hold() (release func()) {
+	held := make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = held
+	return func() { close(held) }
+}
+
 func (s *sink) readTemplate(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	body, there := s.templates[r.PathValue("name")]
+	held := s.held
 	s.mu.Unlock()
+	if held != nil {
+		select {
+		case <-held:
+		case <-r.Context().Done():
+		}
+	}
 	if !there {
 		missing(w, r)
 		return
@@ -131,7 +156,7 @@ func (s *sink) bulk(w http.ResponseWriter, r *http.Request) {
 	_, err := in.ReadFrom(r.Body)
 	found := map[string]int{}
 	if err == nil {
-		err = created(out, in.Bytes(), found)
+		err = s.created(out, in.Bytes(), found)
 	}
 	if err != nil {
 		answer(w, http.StatusBadRequest, fmt.Sprintf(`{"error":%q}`, err))
@@ -148,9 +173,10 @@ func (s *sink) buffer() *bytes.Buffer {
 }
 
 // created writes the answer to a bulk, as shared/elastic reads it without decoding, and adds its documents to found, by
-// index. It looks at the action lines only.
-func created(out *bytes.Buffer, body []byte, found map[string]int) error {
+// index. Of the documents it looks for the end only. It returns when a slow sink would have written them.
+func (s *sink) created(out *bytes.Buffer, body []byte, found map[string]int) error {
 	out.WriteString(`{"items":[`)
+	documents, all := 0, body
 	for comma := ""; len(body) > 0; comma = "," {
 		action, rest, whole := bytes.Cut(body, []byte{'\n'})
 		end := bytes.IndexByte(rest, '\n')
@@ -160,6 +186,7 @@ func created(out *bytes.Buffer, body []byte, found map[string]int) error {
 			return errors.New("this is no bulk request of an indexer")
 		}
 		found[string(index)]++
+		documents++
 		out.WriteString(comma)
 		out.WriteString(`{"create":{"_id":"`)
 		out.Write(id)
@@ -167,7 +194,30 @@ func created(out *bytes.Buffer, body []byte, found map[string]int) error {
 		body = rest[end+1:]
 	}
 	out.WriteString(`]}`)
+	s.work(documents)
+	for ; s.seen != nil && len(all) > 0; documents-- {
+		action, rest, _ := bytes.Cut(all, []byte{'\n'})
+		document, more, _ := bytes.Cut(rest, []byte{'\n'})
+		s.seen(action, document)
+		all = more
+	}
 	return nil
+}
+
+// work takes as long as a sink that takes so many documents a second is busy with them, one request after another.
+func (s *sink) work(documents int) {
+	if s.rate == 0 {
+		return
+	}
+	s.mu.Lock()
+	begin := time.Now()
+	if s.free.After(begin) {
+		begin = s.free
+	}
+	s.free = begin.Add(time.Duration(float64(documents) / s.rate * float64(time.Second)))
+	end := s.free
+	s.mu.Unlock()
+	time.Sleep(time.Until(end))
 }
 
 func (s *sink) count(found map[string]int, size int) {
@@ -200,20 +250,31 @@ func (s *sink) in(prefix string) (n int) {
 	return n
 }
 
+// names are the indices that were made.
+func (s *sink) names() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.indices))
+}
+
 // await returns when n documents or more have come to the indices whose names begin with prefix.
 func (s *sink) await(ctx context.Context, prefix string, n int) error {
+	return s.until(ctx, func() bool { return s.in(prefix) >= n })
+}
+
+// until returns when something is true that may become so when documents come.
+func (s *sink) until(ctx context.Context, done func() bool) error {
 	for {
 		s.mu.Lock()
 		changed := s.changed
 		s.mu.Unlock()
-		have := s.in(prefix)
-		if have >= n {
+		if done() {
 			return nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("the fake sink has %d of %d documents: %w", have, n, ctx.Err())
+			return fmt.Errorf("the fake sink has %d documents by now: %w", s.total(), ctx.Err())
 		}
 	}
 }

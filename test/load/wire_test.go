@@ -35,8 +35,21 @@ func dialWire(target, token string) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	head := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nAuthorization: %s\r\nContent-Length: ", u.RequestURI(), u.Host, token)
-	return &wire{conn: conn, in: bufio.NewReader(conn), head: head}, conn.SetDeadline(time.Now().Add(wireTime))
+	return &wire{conn: conn, in: bufio.NewReader(conn), head: headTo(u, token)}, conn.SetDeadline(time.Now().Add(wireTime))
+}
+
+// headTo is the head of a request up to the length.
+func headTo(u *url.URL, token string) []byte {
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nAuthorization: %s\r\nContent-Length: ", u.RequestURI(), u.Host, token)
+}
+
+// aim makes the following deliveries go to another endpoint of the same host.
+func (w *wire) aim(target, token string) error {
+	u, err := url.Parse(target)
+	if err == nil {
+		w.head = headTo(u, token)
+	}
+	return err
 }
 
 // dialWires opens so many connections; close ends them.
