@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -136,7 +137,7 @@ func (c *child) await(b *testing.B, m machine) {
 
 // status is what a page answers, 0 when it does not.
 func status(url string) int {
-	res, err := http.Get(url) //nolint:noctx // loopback
+	res, err := http.Get(url)
 	if err != nil {
 		return 0
 	}
@@ -144,9 +145,9 @@ func status(url string) int {
 	return res.StatusCode
 }
 
-// listening are the addresses at which a process waits for connections, as URLs.
+// listening are the addresses on loopback at which a process waits for connections, as URLs.
 func (m machine) listening(pid int) (urls []string) {
-	const listen = 10 // the kernel's number of that state
+	const listen = "0A" // the kernel's number of that state
 	proc, err := m.fs.Proc(pid)
 	if err != nil {
 		return nil
@@ -155,13 +156,18 @@ func (m machine) listening(pid int) (urls []string) {
 	if err != nil {
 		return nil
 	}
-	sockets, err := m.fs.NetTCP()
+	sockets, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", pid))
 	if err != nil {
 		return nil
 	}
-	for _, s := range sockets {
-		if s.St == listen && slices.Contains(targets, fmt.Sprintf("socket:[%d]", s.Inode)) {
-			urls = append(urls, "http://"+net.JoinHostPort(s.LocalAddr.String(), strconv.FormatUint(s.LocalPort, 10)))
+	for line := range strings.Lines(string(sockets)) {
+		f := strings.Fields(line) // number, address:port, peer, state, …, the tenth is the inode
+		if len(f) < 10 || f[3] != listen || !slices.Contains(targets, "socket:["+f[9]+"]") {
+			continue
+		}
+		_, hexadecimal, _ := strings.Cut(f[1], ":")
+		if port, err := strconv.ParseUint(hexadecimal, 16, 16); err == nil {
+			urls = append(urls, "http://"+net.JoinHostPort("127.0.0.1", strconv.FormatUint(port, 10)))
 		}
 	}
 	return urls

@@ -204,6 +204,7 @@ func (p *probe) run(ctx, until context.Context, b *testing.B, a *apart, to targe
 
 // send posts one event.
 func (p *probe) send(b *testing.B, a *apart, to target) {
+	b.Helper()
 	wire, err := dialWire(a.of(stageReceiver)[0].public+to.path, to.token)
 	if err != nil {
 		b.Error(err)
