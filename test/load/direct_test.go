@@ -19,7 +19,7 @@ type sample struct{ parts [][]byte }
 func (r *rig) samples(b *testing.B, n int) []sample {
 	b.Helper()
 	url, token, namespace := r.endpoint(b)
-	if _, err := r.post(b.Context(), url, token, r.deliveries(n, loadBatch), loadInFlight); err != nil {
+	if _, err := postAll(url, token, r.deliveries(n, loadBatch), loadInFlight); err != nil {
 		b.Fatal(err)
 	}
 	alias, all := period.Alias(namespace), make([]sample, 0, n)

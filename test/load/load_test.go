@@ -43,17 +43,22 @@ func events(b *testing.B, usual int) int {
 // profiles of each round; they cost time of their own. Paths are best absolute: a relative one begins in test/load.
 func BenchmarkSearchable(b *testing.B) {
 	r := startRig(b)
-	n := events(b, loadEvents)
+	c := comparison{batch: loadBatch, inFlight: loadInFlight, targets: map[string]string{lineShare: "≥ 0.70", lineSluice: "≤ 25", lineMemory: "≤ 250"}}
+	r.compare(b, &c, events(b, loadEvents))
+	c.publish(b, r)
+}
+
+// compare runs the rounds, after the warm-up.
+func (r *rig) compare(b *testing.B, c *comparison, n int) {
+	b.Helper()
 	docs := r.samples(b, loadSamples)
 	r.warmUp(b, docs)
-	var c comparison
 	for round := range number(b, "LOAD_ROUNDS", loadRounds) {
 		direct := r.direct(b, docs, n)
-		piped := r.pipeline(b, n, loadBatch, loadInFlight)
+		piped := r.pipeline(b, n, c.batch, c.inFlight)
 		b.Logf("round %d: %.0f a second directly, %.0f through Sluice", round+1, direct.rate(), piped.rate())
 		c.direct, c.piped = append(c.direct, direct), append(c.piped, piped)
 	}
-	c.publish(b, r)
 }
 
 // stretch is one measured stretch of a round.

@@ -66,7 +66,8 @@ func (s spent) trouble(took time.Duration) string {
 	return ""
 }
 
-// now reads the time used up to now by everything, by Sluice and by Elasticsearch, whose process ids are given.
+// now reads the time used up to now by everything, by Sluice and by Elasticsearch, whose process ids are given; 0 stands
+// for a process that does not run.
 func (m machine) now(b *testing.B, sluice, elastic int) spent {
 	b.Helper()
 	total, err := m.fs.Stat()
@@ -75,12 +76,16 @@ func (m machine) now(b *testing.B, sluice, elastic int) spent {
 	}
 	c := total.CPUTotal
 	s := spent{busy: c.User + c.Nice + c.System + c.IRQ + c.SoftIRQ, stolen: c.Steal}
-	s.sluice, s.elastic, s.generator = m.of(b, sluice).CPUTime(), m.of(b, elastic).CPUTime(), m.of(b, os.Getpid()).CPUTime()
+	s.sluice, s.elastic, s.generator = m.seconds(b, sluice), m.seconds(b, elastic), m.seconds(b, os.Getpid())
 	return s
 }
 
-func (m machine) of(b *testing.B, pid int) procfs.ProcStat {
+// seconds is the processor time of a process.
+func (m machine) seconds(b *testing.B, pid int) float64 {
 	b.Helper()
+	if pid == 0 {
+		return 0
+	}
 	proc, err := m.fs.Proc(pid)
 	if err != nil {
 		b.Fatal(err)
@@ -89,7 +94,7 @@ func (m machine) of(b *testing.B, pid int) procfs.ProcStat {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return stat
+	return stat.CPUTime()
 }
 
 // watchMemory samples a process's resident memory until stopped, and returns the most it saw, in bytes.

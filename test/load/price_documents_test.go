@@ -77,7 +77,7 @@ func pipelineDocuments(b *testing.B, n int) []stored {
 	b.Helper()
 	i := harness.Up(b, harness.Options{Env: []string{"ENRICHER_KEEP_ORIGINAL=true"}})
 	r := &rig{up: i, elastic: harness.Elastic(b, i.ElasticsearchURL), client: http.DefaultClient}
-	if _, err := r.post(b.Context(), i.LocalURL, i.Authorization, r.deliveries(n, loadBatch), loadInFlight); err != nil {
+	if _, err := postAll(i.LocalURL, i.Authorization, r.deliveries(n, loadBatch), loadInFlight); err != nil {
 		b.Fatal(err)
 	}
 	i.AwaitCount(n, 10*time.Minute)

@@ -2,13 +2,11 @@ package load_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -76,9 +74,14 @@ func (r *rig) endpoint(b *testing.B) (url, token, namespace string) {
 // deliveries are bodies ready to be sent: making events is not what is measured.
 func (r *rig) deliveries(n, batch int) [][]byte {
 	r.runs++
+	return deliveriesOf(r.runs, n, batch)
+}
+
+// deliveriesOf are those of a tenant of this number.
+func deliveriesOf(number, n, batch int) [][]byte {
 	seed := uint64(time.Now().UnixNano())
 	tenant := simulator.NewTenant(simulator.TenantOptions{
-		Seed: seed, Name: fmt.Sprintf("load-%d", r.runs), Start: time.Now().Add(-time.Hour), Step: time.Millisecond,
+		Seed: seed, Name: fmt.Sprintf("load-%d", number), Start: time.Now().Add(-time.Hour), Step: time.Millisecond,
 	})
 	all := make([][]byte, 0, n/batch+1)
 	for made := 0; made < n; {
@@ -102,11 +105,11 @@ func (r *rig) pipeline(b *testing.B, n, batch, inFlight int) stretch {
 	before := r.indexed(b)
 	peak, start, begin := r.machine.watchMemory(b, r.up.PID), r.now(b), time.Now()
 	profiles := r.profile(b)
-	latencies, err := r.post(b.Context(), url, token, bodies, inFlight)
+	latencies, err := postAll(url, token, bodies, inFlight)
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := stretch{events: n, acked: time.Since(begin), p99: latencies[len(latencies)*99/100]}
+	s := stretch{events: n, acked: time.Since(begin), p99: part(latencies, 0.99)}
 	harness.Await(b, 10*time.Minute, "all events indexed", func() bool { return r.indexed(b)-before >= n })
 	if err := r.elastic.Refresh(b.Context(), period.Alias(namespace)); err != nil {
 		b.Fatal(err)
@@ -121,39 +124,6 @@ func (r *rig) pipeline(b *testing.B, n, batch, inFlight int) stretch {
 	return s
 }
 
-// post sends all bodies and returns the times of the answers, shortest first.
-func (r *rig) post(ctx context.Context, url, token string, bodies [][]byte, inFlight int) ([]time.Duration, error) {
-	latencies := make([][]time.Duration, inFlight)
-	err := inParallel(inFlight, bodies, func(worker int, body []byte) error {
-		begin := time.Now()
-		err := r.postOne(ctx, url, token, body)
-		latencies[worker] = append(latencies[worker], time.Since(begin))
-		return err
-	})
-	all := slices.Concat(latencies...)
-	slices.Sort(all)
-	return all, err
-}
-
-func (r *rig) postOne(ctx context.Context, url, token string, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", token)
-	req.Header.Set("Content-Type", "application/json")
-	res, err := r.client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = res.Body.Close() }()
-	answer, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode/100 != 2 {
-		err = fmt.Errorf("a delivery was answered %s: %.300s", res.Status, answer)
-	}
-	return err
-}
-
 // indexed is how many documents the indexer says are in Elasticsearch.
 func (r *rig) indexed(b *testing.B) int {
 	b.Helper()
@@ -163,11 +133,17 @@ func (r *rig) indexed(b *testing.B) int {
 // metric is a figure of Sluice's own; one that is not there yet is zero.
 func (r *rig) metric(b *testing.B, name string) float64 {
 	b.Helper()
-	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, r.up.AdminURL+"/metrics", nil)
+	return scrape(b, r.client, r.up.AdminURL, name)
+}
+
+// scrape reads a figure from an admin address; one that is not there yet is zero.
+func scrape(b *testing.B, client *http.Client, admin, name string) float64 {
+	b.Helper()
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, admin+"/metrics", nil)
 	if err != nil {
 		b.Fatal(err)
 	}
-	res, err := r.client.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		b.Fatal(err)
 	}
