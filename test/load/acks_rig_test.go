@@ -62,7 +62,7 @@ func writePlain(path string, bodies [][]byte) error {
 // acked sends all deliveries to a receiver whose stream is empty.
 func (r *ackRig) acked(b *testing.B, s *sheet, m manner) stretch {
 	b.Helper()
-	if err := purge(b.Context(), r.js); err != nil {
+	if err := purge(b.Context(), r.js, r.dir); err != nil {
 		b.Fatal(err)
 	}
 	start, begin := r.machine.now(b, r.receiver.pid, 0), time.Now()

@@ -71,7 +71,7 @@ func (r *ackRig) answers(b *testing.B, s *sheet, m manner, seconds int) {
 // paced sends n deliveries to a receiver whose stream is empty.
 func (r *ackRig) paced(b *testing.B, s *sheet, rate float64, n int) paced {
 	b.Helper()
-	if err := purge(b.Context(), r.js); err != nil {
+	if err := purge(b.Context(), r.js, r.dir); err != nil {
 		b.Fatal(err)
 	}
 	start, begin := r.machine.now(b, r.receiver.pid, 0), time.Now()

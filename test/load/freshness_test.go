@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/sluicelog/sluice/shared/auth0/simulator"
+	"github.com/sluicelog/sluice/shared/elastic"
 	"github.com/sluicelog/sluice/shared/period"
 	"github.com/sluicelog/sluice/test/harness"
 )
@@ -159,6 +161,9 @@ func (p *prober) find(ctx context.Context, waiting map[string]time.Time) (ids []
 	answered, err := p.elastic.Search(ctx, p.alias, object{
 		"size": len(asked), "_source": false, "query": object{"terms": object{"event.id": asked}}, "sort": []any{object{"event.id": "asc"}},
 	})
+	if elastic.Status(err) == http.StatusServiceUnavailable {
+		return nil, nil // the index is being made
+	}
 	if err != nil {
 		return nil, err
 	}
