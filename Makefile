@@ -27,6 +27,9 @@ RATE         = 2000
 REPLAY_EVENTS = 200000
 GOTEST       = go test
 
+# The table that make bench appends to; LOAD_ROUNDS, LOAD_EVENTS and so on are read from the environment.
+LOAD_RESULTS ?= $(CURDIR)/test/load/RESULTS.md
+
 # What make fault and make soak have found: an interrupted run goes on from there.
 FAULT_RESULTS = $(CURDIR)/bin/fault.tsv
 SOAK_RESULTS  = $(CURDIR)/bin/soak.tsv
@@ -122,8 +125,8 @@ fuzz: ## every fuzz target for FUZZTIME
 	@scripts/fuzz.sh '$(FUZZTIME)'
 
 .PHONY: bench
-bench: ## load tests: acknowledged and searchable events per second on this machine
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./test/load/...
+bench: ## load tests: acknowledged and searchable events per second on this machine; appends to LOAD_RESULTS (empty: to nothing)
+	LOAD_RESULTS='$(LOAD_RESULTS)' go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./test/load/...
 
 .PHONY: fault
 fault: ## break one thing after another under load and check the promise; FAULT=name SEED=n for one, SEEDS=5, AGAIN=1, FAULT_RATE=200

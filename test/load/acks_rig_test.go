@@ -23,6 +23,9 @@ type ackRig struct {
 	js     jetstream.JetStream // the receiver's
 	bare   *actor
 	serial int
+
+	http    *actor // nil until it is needed
+	httpURL string
 }
 
 func startAckRig(b *testing.B, m manner) *ackRig {
@@ -38,20 +41,28 @@ func startAckRig(b *testing.B, m manner) *ackRig {
 		b.Fatal(err)
 	}
 	r.bare = cast(b, "jetstream", &struct{}{})
-	plain := make([]message, m.plain/m.batch)
-	for i := range plain {
-		plain[i].Header = nats.Header{jetstream.MsgIDHeader: {fmt.Sprintf("%026d", i)}}
-	}
-	if err := writeStored(filepath.Join(r.dir, "plain"), plain, func(n int) []byte { return r.bodies[n] }); err != nil {
+	if err := writePlain(r.path("plain"), r.bodies[:m.plain/m.batch]); err != nil {
 		b.Fatal(err)
 	}
 	return r
 }
 
+// path is a file of messages.
+func (r *ackRig) path(name string) string { return filepath.Join(r.dir, name) }
+
+// writePlain writes each body as one message.
+func writePlain(path string, bodies [][]byte) error {
+	list := make([]message, len(bodies))
+	for i := range list {
+		list[i].Header = nats.Header{jetstream.MsgIDHeader: {fmt.Sprintf("%026d", i)}}
+	}
+	return writeStored(path, list, func(n int) []byte { return bodies[n] })
+}
+
 // acked sends all deliveries to a receiver whose stream is empty.
 func (r *ackRig) acked(b *testing.B, s *sheet, m manner) stretch {
 	b.Helper()
-	if err := purge(b.Context(), r.js); err != nil {
+	if err := purge(b.Context(), r.js, r.dir); err != nil {
 		b.Fatal(err)
 	}
 	start, begin := r.machine.now(b, r.receiver.pid, 0), time.Now()
@@ -85,7 +96,7 @@ func (r *ackRig) readBack(b *testing.B) (messages, size int) {
 	if len(list) == 0 {
 		b.Fatal("the receiver has stored nothing")
 	}
-	if err := writeStored(filepath.Join(r.dir, "same"), list, func(n int) []byte { return payloads[n] }); err != nil {
+	if err := writeStored(r.path("same"), list, func(n int) []byte { return payloads[n] }); err != nil {
 		b.Fatal(err)
 	}
 	return len(list), int(state.Bytes)
@@ -94,12 +105,27 @@ func (r *ackRig) readBack(b *testing.B) (messages, size int) {
 // published publishes the messages of a file, which hold n events, to bare JetStream.
 func (r *ackRig) published(b *testing.B, s *sheet, file string, m manner, n int) stretch {
 	b.Helper()
+	done, used := r.perform(b, s, score{File: r.path(file), InFlight: m.inFlight})
+	return stretch{events: n, took: done.Took, p99: done.P99, spent: used}
+}
+
+// paceBare publishes what the receiver stored, so many messages a second.
+func (r *ackRig) paceBare(b *testing.B, s *sheet, rate float64, messages int) played {
+	b.Helper()
+	done, _ := r.perform(b, s, score{File: r.path("same"), Rate: rate, Count: messages})
+	return done
+}
+
+// perform lets bare JetStream publish.
+func (r *ackRig) perform(b *testing.B, s *sheet, what score) (played, spent) {
+	b.Helper()
 	r.serial++
+	what.Serial = r.serial
 	var done played
 	start, begin := r.machine.now(b, r.bare.pid, 0), time.Now()
-	r.bare.ask(b, score{File: filepath.Join(r.dir, file), InFlight: m.inFlight, Serial: r.serial}, &done)
+	r.bare.ask(b, what, &done)
 	used := r.machine.now(b, r.bare.pid, 0).minus(start)
-	s.watch("bare JetStream, "+file, used, time.Since(begin))
+	s.watch("bare JetStream", used, time.Since(begin))
 	used.sluice = done.CPU // without what it took to read the file
-	return stretch{events: n, took: done.Took, p99: done.P99, spent: used}
+	return done, used
 }

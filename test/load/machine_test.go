@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -100,23 +101,31 @@ func (m machine) seconds(b *testing.B, pid int) float64 {
 // watchMemory samples a process's resident memory until stopped, and returns the most it saw, in bytes.
 func (m machine) watchMemory(b *testing.B, pid int) (stop func() int) {
 	b.Helper()
-	done, most := make(chan struct{}), make(chan int)
+	all := m.sampleMemory(b, pid)
+	return func() int { return slices.Max(append(all(), 0)) }
+}
+
+// sampleMemory reads a process's resident memory twenty times a second until stopped, and returns all it saw, in bytes.
+func (m machine) sampleMemory(b *testing.B, pid int) (stop func() []int) {
+	b.Helper()
+	done, seen := make(chan struct{}), make(chan []int)
 	go func() {
-		peak, tick := 0, time.NewTicker(50*time.Millisecond)
+		var all []int
+		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {
 			case <-done:
-				most <- peak
+				seen <- all
 				return
 			case <-tick.C:
 				if proc, err := m.fs.Proc(pid); err == nil {
 					if stat, err := proc.Stat(); err == nil {
-						peak = max(peak, stat.ResidentMemory())
+						all = append(all, stat.ResidentMemory())
 					}
 				}
 			}
 		}
 	}()
-	return func() int { close(done); return <-most }
+	return func() []int { close(done); return <-seen }
 }

@@ -73,12 +73,23 @@ func schedule(ctx context.Context, rate float64, n int, slots chan<- slot) {
 	}
 }
 
-// postPaced posts at a fixed schedule: n deliveries, the bodies in turn.
+// postPaced posts at a fixed schedule: n deliveries, the bodies in turn. A sender connects when it is first needed, because
+// receivers close a connection on which nothing comes.
 func postPaced(ctx context.Context, target, token string, bodies [][]byte, rate float64, n int) (paced, error) {
-	wires, done, err := dialWires(target, token, pacers)
-	if err != nil {
-		return paced{}, err
-	}
-	defer done()
-	return pace(ctx, rate, n, func(worker, n int) error { return wires[worker].post(bodies[n%len(bodies)]) })
+	var wires [pacers]*wire
+	defer func() {
+		for _, w := range wires {
+			if w != nil {
+				_ = w.conn.Close()
+			}
+		}
+	}()
+	return pace(ctx, rate, n, func(worker, n int) (err error) {
+		if wires[worker] == nil {
+			if wires[worker], err = dialWire(target, token); err != nil {
+				return err
+			}
+		}
+		return wires[worker].post(bodies[n%len(bodies)])
+	})
 }

@@ -22,25 +22,41 @@ type rig struct {
 	up      *harness.Instance
 	elastic *elastic.Client
 	machine machine
-	node    int // process id of Elasticsearch
+	node    int // process id of Elasticsearch; 0: none
 	runs    int
 	client  *http.Client
 }
 
 func startRig(b *testing.B) *rig {
 	b.Helper()
-	m := openMachine(b)
-	var env []string
-	if profiled() != "" {
-		env = []string{"ADMIN_PROFILES=true"}
-	}
-	i := harness.Up(b, harness.Options{Env: env})
+	i := harness.Up(b, upOptions())
 	n, running := node.Running(filepath.Join(i.State, "elasticsearch"))
 	if !running || n.PID() == 0 {
 		b.Skip("the processor time of an Elasticsearch in a container cannot be read")
 	}
+	return newRig(b, i, n.PID())
+}
+
+// startRigOn starts an all-in-one on what is at url: an Elasticsearch with this process id, or, with 0, a fake sink.
+func startRigOn(b *testing.B, url string, pid int, env ...string) *rig {
+	b.Helper()
+	o := upOptions()
+	o.Args, o.Env = []string{"--elasticsearch", url}, append(o.Env, env...)
+	return newRig(b, harness.Up(b, o), pid)
+}
+
+func newRig(b *testing.B, i *harness.Instance, pid int) *rig {
+	b.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
-	return &rig{up: i, elastic: harness.Elastic(b, i.ElasticsearchURL), machine: m, node: n.PID(), client: &http.Client{Transport: transport}}
+	return &rig{up: i, elastic: harness.Elastic(b, i.ElasticsearchURL), machine: openMachine(b), node: pid, client: &http.Client{Transport: transport}}
+}
+
+// upOptions are those of every all-in-one that is measured.
+func upOptions() (o harness.Options) {
+	if profiled() != "" {
+		o.Env = []string{"ADMIN_PROFILES=true"}
+	}
+	return o
 }
 
 // scale is the rig's Elasticsearch by itself.

@@ -46,6 +46,7 @@ type played struct {
 // jetStream is bare JetStream: the server and the stream of the all-in-one, and a client of NATS without Sluice.
 type jetStream struct {
 	js     jetstream.JetStream
+	dir    string
 	serial int
 }
 
@@ -61,7 +62,7 @@ func playJetStream(ctx context.Context, dir string, t talk) error {
 		return err
 	}
 	defer nc.Close()
-	p := &jetStream{}
+	p := &jetStream{dir: dir}
 	if p.js, err = jetstream.New(nc); err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func (p *jetStream) perform(ctx context.Context, s score) (played, error) {
 		return played{}, err
 	}
 	defer done()
-	if err := purge(ctx, p.js); err != nil {
+	if err := purge(ctx, p.js, p.dir); err != nil {
 		return played{}, err
 	}
 	p.serial = s.Serial
@@ -149,12 +150,16 @@ func (p *jetStream) publish(ctx context.Context, n int, m message, payload []byt
 	return err
 }
 
-func purge(ctx context.Context, js jetstream.JetStream) error {
+// purge empties the stream of deliveries and waits until the disk of dir is calm.
+func purge(ctx context.Context, js jetstream.JetStream, dir string) error {
 	s, err := js.Stream(ctx, stream.Deliveries)
 	if err != nil {
 		return err
 	}
-	return s.Purge(ctx)
+	if err := s.Purge(ctx); err != nil {
+		return err
+	}
+	return calm(ctx, dir)
 }
 
 // readStored maps the payloads into memory, so that they are no burden of the garbage collector.
