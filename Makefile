@@ -125,8 +125,12 @@ fuzz: ## every fuzz target for FUZZTIME
 	@scripts/fuzz.sh '$(FUZZTIME)'
 
 .PHONY: bench
-bench: ## load tests: acknowledged and searchable events per second on this machine; appends to LOAD_RESULTS (empty: to nothing)
+bench: $(CURDIR)/.sluice/geoip ## load tests: acknowledged and searchable events per second on this machine; appends to LOAD_RESULTS (empty: to nothing)
 	LOAD_RESULTS='$(LOAD_RESULTS)' go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./test/load/...
+
+# Places are looked up in what is measured.
+$(CURDIR)/.sluice/geoip:
+	@$(MAKE) --no-print-directory geoip STATE=.sluice
 
 .PHONY: fault
 fault: ## break one thing after another under load and check the promise; FAULT=name SEED=n for one, SEEDS=5, AGAIN=1, FAULT_RATE=200

@@ -83,6 +83,9 @@ func (s *sheet) publish(b *testing.B, m machine, about string, metrics ...metric
 	}
 	heading := fmt.Sprintf("%s, %s: %s", time.Now().UTC().Format(time.DateOnly), commit(b), about)
 	text := s.markdown(heading) + "\n" + m.facts() + "\n"
+	if places(b) == "" {
+		text += "\nDocuments name no place: there is no database; `make geoip` gets one.\n"
+	}
 	if len(s.trouble) > 0 {
 		text += "\nThe machine was busy: " + strings.Join(s.trouble, "; ") + ".\n"
 	}
