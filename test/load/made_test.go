@@ -48,7 +48,7 @@ func TestMadeEventsAreOfAsManyDaysAsAskedFor(t *testing.T) {
 	t.Parallel()
 	for _, days := range []int{1, 10, 200} {
 		bodies, seen := made(2*madeEvents, days), map[string]bool{}
-		for _, line := range bytes.SplitSeq(bytes.Join(bodies, nil), []byte{'\n'}) {
+		for line := range bytes.SplitSeq(bytes.Join(bodies, nil), []byte{'\n'}) {
 			if _, date, ok := bytes.Cut(line, []byte(`"date":"`)); ok {
 				seen[string(date[:10])] = true
 			}
