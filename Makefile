@@ -126,7 +126,7 @@ fuzz: ## every fuzz target for FUZZTIME
 
 .PHONY: bench
 bench: ## load tests: acknowledged and searchable events per second on this machine; appends to LOAD_RESULTS (empty: to nothing)
-	LOAD_RESULTS='$(LOAD_RESULTS)' go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 60m ./test/load/...
+	LOAD_RESULTS='$(LOAD_RESULTS)' go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 90m ./test/load/...
 
 .PHONY: fault
 fault: ## break one thing after another under load and check the promise; FAULT=name SEED=n for one, SEEDS=5, AGAIN=1, FAULT_RATE=200
