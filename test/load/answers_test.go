@@ -6,8 +6,11 @@ import (
 	"time"
 )
 
-// answerSeconds is how long a paced load runs.
-const answerSeconds = 8
+// How often and for how long a paced load runs.
+const (
+	answerRounds  = 3
+	answerSeconds = 8
+)
 
 // BenchmarkAnswers measures how long an answer takes at half of the rate that is sustained, in units of one fsync: the
 // median time of appending as much as a message of the receiver's stream holds to a file on the same disk, and of syncing
@@ -19,8 +22,8 @@ const answerSeconds = 8
 //
 // LOAD_ROUNDS, LOAD_EVENTS (for the sustained rate) and LOAD_SECONDS (of the paced load) change how much.
 func BenchmarkAnswers(b *testing.B) {
-	b.Run("hundreds", func(b *testing.B) { measureAnswers(b, hundreds) })
-	b.Run("ones", func(b *testing.B) { measureAnswers(b, ones) })
+	b.Run("hundreds", func(b *testing.B) { measureAnswers(b, hundreds()) })
+	b.Run("ones", func(b *testing.B) { measureAnswers(b, ones()) })
 }
 
 func measureAnswers(b *testing.B, m manner) {
@@ -29,7 +32,7 @@ func measureAnswers(b *testing.B, m manner) {
 	m.plain = min(m.plain, m.events)
 	r, s := startAckRig(b, m), &sheet{}
 	r.acked(b, &sheet{}, m) // fills caches and files
-	rounds, seconds := number(b, "LOAD_ROUNDS", loadRounds), number(b, "LOAD_SECONDS", answerSeconds)
+	rounds, seconds := number(b, "LOAD_ROUNDS", answerRounds), number(b, "LOAD_SECONDS", answerSeconds)
 	for range rounds {
 		r.answers(b, s, m, seconds)
 	}

@@ -15,6 +15,7 @@ import (
 const (
 	mostOthers = 0.10
 	mostStolen = 0.05
+	clockSlack = 0.05 // seconds: the kernel counts processor time in hundredths, and each process is read apart
 )
 
 // machine reads what the kernel counts.
@@ -59,9 +60,9 @@ func (s spent) others() float64 { return max(0, s.busy-s.sluice-s.elastic-s.gene
 func (s spent) trouble(took time.Duration) string {
 	all := took.Seconds() * float64(runtime.NumCPU())
 	switch {
-	case s.others() > mostOthers*all:
+	case s.others() > mostOthers*all+clockSlack:
 		return fmt.Sprintf("other programs used %.0f %% of the processors", 100*s.others()/all)
-	case s.stolen > mostStolen*all:
+	case s.stolen > mostStolen*all+clockSlack:
 		return fmt.Sprintf("the host took away %.0f %% of the processors", 100*s.stolen/all)
 	}
 	return ""

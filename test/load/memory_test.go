@@ -28,7 +28,7 @@ func BenchmarkMemory(b *testing.B) {
 	gate := harness.NewGate(b, es.url)
 	r := startRigOn(b, gate.URL, es.pid)
 	r.elastic = harness.Elastic(b, es.url)
-	s, n, rounds := &sheet{}, events(b, loadEvents), number(b, "LOAD_ROUNDS", awayRounds)
+	s, n, rounds := &sheet{}, events(b, loadEvents/2), number(b, "LOAD_ROUNDS", awayRounds)
 	seconds, rate := number(b, "LOAD_AWAY", awaySeconds), number(b, "LOAD_RATE", awayRate)
 	r.pipeline(b, n, loadBatch, loadInFlight) // compiles what matters
 	for range rounds {

@@ -16,7 +16,8 @@ const (
 	smallLimit   = "GOMEMLIMIT=400MiB" // the heap is not all that is resident
 	smallRate    = 8_000               // events a second
 	smallSeconds = 15
-	smallRounds  = 3
+	smallRounds  = 2
+	smallEvents  = 50_000
 )
 
 // BenchmarkSmall measures the all-in-one on a small machine: all its threads bound to one processor, GOMAXPROCS=1,
@@ -36,7 +37,7 @@ func BenchmarkSmall(b *testing.B) {
 		b.Skipf("two processors are needed, and the right to bind to them: %v %v", cpus, err)
 	}
 	es := startScale(b)
-	s, n, rounds := &sheet{}, events(b, loadEvents/2), number(b, "LOAD_ROUNDS", smallRounds)
+	s, n, rounds := &sheet{}, events(b, smallEvents), number(b, "LOAD_ROUNDS", smallRounds)
 	docs := startSmall(b, es.url, es.pid)
 	docs.warmUp(b, docs.samples(b, loadSamples))
 	undo := bind(b, cpus, es.pid, docs)
