@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
@@ -26,7 +27,10 @@ const shardPatience = 15 * time.Second
 // Bulk sends NDJSON of count documents and returns one Item per document, in the order of the answer. An error means that nothing is
 // known of any of them: they may all be stored, or none.
 func (c *Client) Bulk(ctx context.Context, ndjson []byte, count int) ([]Item, error) {
-	body, err := c.do(ctx, "indexing", esapi.BulkRequest{Body: bytes.NewReader(ndjson), FilterPath: bulkFilter, Timeout: shardPatience})
+	body, err := c.do(ctx, "indexing", esapi.BulkRequest{
+		Body: bytes.NewReader(ndjson), FilterPath: bulkFilter, Timeout: shardPatience,
+		Header: http.Header{"Accept-Encoding": {"identity"}}, // to pack and unpack a small answer takes processor time on both sides
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,8 @@ import (
 // What a process of ours is kept within, in bytes. Left alone, the garbage collector lets it become twice as large as what
 // is in use, and blocks of the streams that an embedded NATS server may let go of count as in use until it looks.
 const (
-	memoryGoal = 176 << 20
+	memoryGoal = 160 << 20
+	memoryRoom = 32 << 20 // for garbage, at least
 	memoryRest = 16 << 20 // stacks and what else is not collected
 )
 
@@ -19,7 +20,7 @@ const (
 const memoryLook = time.Second
 
 // KeepMemory makes the garbage collector keep this process small until ctx ends, unless GOMEMLIMIT says what is wanted.
-// What is really needed, with large settings or many namespaces, is not refused: the limit stays a third above it, since
+// What is really needed, with large settings or many namespaces, is not refused: the limit stays a fifth above it, since
 // a collector without room to work would do nothing else.
 func KeepMemory(ctx context.Context) {
 	if os.Getenv("GOMEMLIMIT") != "" {
@@ -43,7 +44,7 @@ func KeepMemory(ctx context.Context) {
 
 // memoryLimit is the limit for a heap of which live bytes are in use.
 func memoryLimit(live uint64) int64 {
-	return max(memoryGoal, int64(live+live/3)+memoryRest)
+	return max(memoryGoal, int64(live+max(live/5, memoryRoom))+memoryRest)
 }
 
 // inUse is what the last collection found in use, in bytes.

@@ -127,7 +127,8 @@ func own(docs []*document, header string) {
 
 // split cuts a message into its documents.
 func split(m *stream.Message) ([]*document, error) {
-	most := min(bytes.Count(m.Data, []byte{'\n'})/2, len(m.Data)/len(actionHead+actionMiddle+actionTail))
+	said, _ := strconv.Atoi(m.Header[countHeader]) // parse checks it afterwards
+	most := min(max(said, 0), len(m.Data)/len(actionHead+actionMiddle+actionTail))
 	docs, all := make([]*document, 0, most), make([]document, 0, most) // one allocation, not one for each
 	p := &pending{message: m}
 	index := ""
@@ -176,9 +177,12 @@ func plain(name []byte) bool {
 	return len(name) > 0 && len(name) <= maxName
 }
 
-// join makes one request body.
-func join(docs []*document) []byte {
-	body := make([]byte, 0, sizeOf(docs))
+// join makes one request body in room, or in fresh memory where that is too small.
+func join(room []byte, docs []*document) []byte {
+	body := room[:0]
+	if size := sizeOf(docs); cap(body) < size {
+		body = make([]byte, 0, size)
+	}
 	for _, d := range docs {
 		body = append(body, d.lines...)
 	}

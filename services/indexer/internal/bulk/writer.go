@@ -46,6 +46,7 @@ type Writer struct {
 	p     Parts
 	alarm *telemetry.Throttle
 	pace  pace
+	rooms sync.Pool // of *[]byte: bodies of requests that are through
 
 	mu    sync.Mutex
 	known map[string]bool // indices that exist
@@ -134,9 +135,17 @@ func (w *Writer) send(ctx context.Context, docs []*document) ([]*document, next)
 	limit, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	begin := time.Now()
-	items, err := w.p.Cluster.Bulk(limit, join(docs), len(docs))
+	room, _ := w.rooms.Get().(*[]byte)
+	if room == nil {
+		room = new([]byte)
+	}
+	*room = join(*room, docs)
+	items, err := w.p.Cluster.Bulk(limit, *room, len(docs))
 	if err == nil {
 		err = matched(docs, items)
+	}
+	if err == nil { // else the body may still be on its way; a fresh one each time is cleared and collected each time
+		w.rooms.Put(room)
 	}
 	w.p.Metrics.bulk(len(docs), time.Since(begin), err)
 	if err == nil {
