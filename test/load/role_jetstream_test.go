@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -139,10 +140,7 @@ func (p *jetStream) fast(ctx context.Context, s score, list []message, payload [
 
 // publish stores one message again, under an id of its own that is as long as the one it had.
 func (p *jetStream) publish(ctx context.Context, n int, m message, payload []byte) error {
-	header := make(nats.Header, len(m.Header))
-	for k, v := range m.Header {
-		header[k] = v
-	}
+	header := maps.Clone(m.Header)
 	if id := header.Get(jetstream.MsgIDHeader); id != "" {
 		header[jetstream.MsgIDHeader] = []string{fmt.Sprintf("%0*d", len(id), p.serial*10_000_000+n)}
 	}
