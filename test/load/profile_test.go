@@ -2,11 +2,13 @@ package load_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"testing"
 )
 
@@ -15,6 +17,21 @@ const profileSeconds = 10
 
 // profiled names the folder that LOAD_PROFILE asks for; empty: nothing is profiled.
 func profiled() string { return os.Getenv("LOAD_PROFILE") }
+
+// profileRole writes what takes this process's processor time until stop into the folder that LOAD_PROFILE names.
+func profileRole(name string) (stop func() error, err error) {
+	if profiled() == "" {
+		return func() error { return nil }, nil
+	}
+	file, err := os.Create(filepath.Join(profiled(), fmt.Sprintf("%s-%d.pprof", name, os.Getpid())))
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return func() error { pprof.StopCPUProfile(); return file.Close() }, nil
+}
 
 // profile writes what takes Sluice's processor time from now on, and what has allocated memory so far, into the folder
 // that LOAD_PROFILE names. It returns at once; wait ends when the files are written.

@@ -34,7 +34,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func play(ctx context.Context, name, dir string) error {
+func play(ctx context.Context, name, dir string) (err error) {
+	stop, err := profileRole(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
 	t := talk{json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)}
 	switch name {
 	case "receiver":

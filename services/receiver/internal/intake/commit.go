@@ -23,7 +23,8 @@ const (
 	smallPlain   = 1 << 20   // and so are bodies that become larger than this when decompressed
 	sharedBytes  = 2 << 20   // of one shared message, counted after decompression: whoever reads it opens all of it
 	sharedCount  = 256
-	commitLanes  = 2 // one message is being synced while the next one gathers
+	commitLanes  = 2         // commits at once
+	muchBytes    = 128 << 10 // for which a commit begins while another one is being synced
 	headerMargin = 64 << 10
 )
 
@@ -51,43 +52,84 @@ func NewCommitter(s publisher, timeout time.Duration, m *Metrics) *Committer {
 	return &Committer{stream: s, queue: make(chan *pending), timeout: timeout, metrics: m}
 }
 
-// Run commits until ctx ends.
+// Run commits until ctx ends. The first delivery goes at once; what comes while it is being synced goes together. A second
+// commit begins beside the first only when there is much for it: else it would take away what the next one could share.
 func (c *Committer) Run(ctx context.Context) error {
-	lanes := make(chan struct{}, commitLanes)
-	for range commitLanes {
-		go func() { c.lane(ctx); lanes <- struct{}{} }()
+	g := gathering{}
+	done := make(chan struct{}, commitLanes)
+	for busy := 0; ; {
+		if ctx.Err() == nil && g.goes(busy) {
+			batch := g.take()
+			busy++
+			go func() { c.commit(ctx, batch); done <- struct{}{} }()
+			continue
+		}
+		select {
+		case next := <-g.open(c.queue, c.full()):
+			g.add(next)
+			g.drain(c.queue, c.full())
+		case <-done:
+			busy--
+		case <-ctx.Done():
+			for ; busy > 0; busy-- {
+				<-done
+			}
+			g.giveUp(ctx.Err())
+			return nil
+		}
 	}
-	for range commitLanes {
-		<-lanes
-	}
-	return nil
 }
 
-func (c *Committer) lane(ctx context.Context) {
+// full is the size of a shared message at which it takes no more; one delivery may come on top.
+func (c *Committer) full() int { return min(sharedBytes, c.stream.MaxPayload()-headerMargin-smallBody) }
+
+// gathering is what waits for the next commit.
+type gathering struct {
+	batch []*pending
+	size  int
+}
+
+func (g *gathering) add(p *pending) {
+	g.batch = append(g.batch, p)
+	g.size += p.size
+}
+
+// open is the queue while there is room for more.
+func (g *gathering) open(queue chan *pending, full int) <-chan *pending {
+	if len(g.batch) == sharedCount || g.size >= full {
+		return nil
+	}
+	return queue
+}
+
+// drain adds what waits right now.
+func (g *gathering) drain(queue chan *pending, full int) {
 	for {
 		select {
-		case <-ctx.Done():
+		case next := <-g.open(queue, full):
+			g.add(next)
+		default:
 			return
-		case first := <-c.queue:
-			c.commit(ctx, c.gather(first))
 		}
 	}
 }
 
-// gather adds what waits right now, without waiting for more.
-func (c *Committer) gather(first *pending) []*pending {
-	batch, size := []*pending{first}, first.size
-	full := min(sharedBytes, c.stream.MaxPayload()-headerMargin-smallBody) // one more may come on top
-	for len(batch) < sharedCount && size < full {
-		select {
-		case next := <-c.queue:
-			batch = append(batch, next)
-			size += next.size
-		default:
-			return batch
-		}
-	}
+// goes reports whether to commit now, beside busy other commits.
+func (g *gathering) goes(busy int) bool {
+	return len(g.batch) > 0 && (busy == 0 || busy < commitLanes && g.size >= muchBytes)
+}
+
+func (g *gathering) take() []*pending {
+	batch := g.batch
+	g.batch, g.size = nil, 0
 	return batch
+}
+
+// giveUp answers those who still wait.
+func (g *gathering) giveUp(err error) {
+	for _, p := range g.take() {
+		p.done <- err
+	}
 }
 
 // commit publishes a batch as one message and tells everyone in it.

@@ -1,0 +1,87 @@
+package intake
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluicelog/sluice/shared/delivery"
+	"github.com/sluicelog/sluice/shared/stream"
+)
+
+// slow is a stream whose commits end when the test says so.
+type slow struct{ begun, end chan int }
+
+func (s slow) Publish(_ context.Context, out stream.Outgoing) (stream.Receipt, error) {
+	all, err := delivery.Decode(out.Header, out.Data)
+	s.begun <- len(all)
+	<-s.end
+	return stream.Receipt{}, err
+}
+
+func (slow) MaxPayload() int { return 8 << 20 }
+
+// What comes during a commit goes together after it, unless it is so much that a second commit is worth its while.
+func TestWhatComesDuringACommitSharesTheNext(t *testing.T) {
+	s := slow{make(chan int, 100), make(chan int, 100)}
+	c := NewCommitter(s, time.Minute, NewMetrics(prometheus.NewRegistry()))
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = c.Run(ctx) }() // never fails
+	answered := make(chan error, 100)
+	send := func(count, size int) {
+		for range count {
+			p := &pending{delivery: delivery.Delivery{ID: "D", Namespace: "n", Body: make([]byte, size)}, size: size, ctx: t.Context(), done: answered}
+			c.queue <- p // taken at once, or in time
+		}
+	}
+	send(1, 100)
+	if first := <-s.begun; first != 1 {
+		t.Fatalf("the first commit has %d deliveries", first)
+	}
+	send(20, 100) // each is taken by the time that the next one can be handed over
+	select {
+	case n := <-s.begun:
+		t.Fatalf("a second commit began for %d small deliveries", n)
+	default:
+	}
+	s.end <- 0
+	if second := <-s.begun; second != 20 {
+		t.Errorf("the second commit has %d deliveries", second)
+	}
+	send(1, muchBytes)
+	if third := <-s.begun; third != 1 {
+		t.Errorf("the third commit has %d deliveries", third)
+	}
+	s.end <- 0
+	s.end <- 0
+	for range 22 {
+		if err := <-answered; err != nil {
+			t.Error(err)
+		}
+	}
+	stop()
+	<-ended
+}
+
+// At a stop nobody is left without an answer.
+func TestAStopAnswersWhoWaits(t *testing.T) {
+	s := slow{make(chan int, 100), make(chan int, 100)}
+	c := NewCommitter(s, time.Minute, NewMetrics(prometheus.NewRegistry()))
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = c.Run(ctx) }() // never fails
+	answered := make(chan error, 2)
+	for range 2 {
+		c.queue <- &pending{delivery: delivery.Delivery{ID: "D", Namespace: "n"}, size: 1, ctx: t.Context(), done: answered}
+	}
+	<-s.begun
+	stop()
+	s.end <- 0
+	<-ended
+	if first, second := <-answered, <-answered; first != nil || second == nil {
+		t.Errorf("answered %v and %v", first, second)
+	}
+}
