@@ -2,7 +2,7 @@ package program
 
 import (
 	"context"
-	"os"
+	"math"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -23,7 +23,7 @@ const memoryLook = time.Second
 // What is really needed, with large settings or many namespaces, is not refused: the limit stays a fifth above it, since
 // a collector without room to work would do nothing else.
 func KeepMemory(ctx context.Context) {
-	if os.Getenv("GOMEMLIMIT") != "" {
+	if debug.SetMemoryLimit(-1) != math.MaxInt64 { // the runtime has read that, or this was called before
 		return
 	}
 	before := debug.SetMemoryLimit(memoryGoal)

@@ -94,7 +94,7 @@ type work struct {
 	body    []byte // of the delivery in hand, decompressed
 	key     string // of the letters of the delivery in hand
 	counts  counts
-	newest  time.Time // event of the delivery in hand
+	newest  time.Time     // event of the delivery in hand
 	became  stream.Counts // events by endpoint and what they became
 }
 

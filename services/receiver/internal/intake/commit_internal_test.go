@@ -74,10 +74,12 @@ func TestAStopAnswersWhoWaits(t *testing.T) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = c.Run(ctx) }() // never fails
 	answered := make(chan error, 2)
-	for range 2 {
+	send := func() {
 		c.queue <- &pending{delivery: delivery.Delivery{ID: "D", Namespace: "n"}, size: 1, ctx: t.Context(), done: answered}
 	}
+	send()
 	<-s.begun
+	send()
 	stop()
 	s.end <- 0
 	<-ended
