@@ -28,55 +28,97 @@ func (in *Inbox) Next(ctx context.Context, want Want) ([]*Message, error) {
 }
 
 func (in *Inbox) next(ctx context.Context, want Want) ([]*Message, error) {
-	var batch []*Message
-	size := 0
+	g := gathering{want: want}
+	defer in.leave(&g)
 	var age <-chan time.Time
 	for {
-		more, took, arrived, closed := in.take(want, len(batch), size)
-		batch, size = append(batch, more...), size+took
-		if len(batch) > 0 {
-			full := size >= want.Bytes || len(batch) >= want.Count || closed
-			if full || len(more) == 0 && age == nil || batch[len(batch)-1].pending == 0 {
-				return batch, nil
-			}
-			if age == nil {
-				timer := time.NewTimer(want.Age)
-				defer timer.Stop()
-				age = timer.C
-			}
-		} else if closed {
+		ready, arrived, closed := in.gather(&g)
+		switch {
+		case ready:
+			return g.batch, nil
+		case closed:
 			return nil, ErrClosed
+		case age == nil && len(g.batch) > 0:
+			timer := time.NewTimer(want.Age)
+			defer timer.Stop()
+			age = timer.C
 		}
 		select {
 		case <-arrived:
 		case <-age:
-			return batch, nil
+			return g.batch, nil
 		case <-ctx.Done():
-			if len(batch) > 0 {
-				return batch, nil
+			if len(g.batch) > 0 {
+				return g.batch, nil
 			}
 			return nil, ctx.Err()
 		}
 	}
 }
 
-// take pops what fits beside count messages of size bytes.
-func (in *Inbox) take(want Want, count, size int) (batch []*Message, bytes int, arrived <-chan struct{}, closed bool) {
+// gathering is the batch that a worker is about to have.
+type gathering struct {
+	want  Want
+	batch []*Message
+	size  int  // bytes
+	waits bool // it counts among the inbox's waiting
+}
+
+// gather adds what is there and fits, and says whether that is a batch: it is full, or nothing more is on its way. Else
+// its worker waits for what arrives, and nobody begins another batch meanwhile: whoever took what this one waits for
+// would leave it waiting until it is old.
+func (in *Inbox) gather(g *gathering) (ready bool, arrived <-chan struct{}, closed bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if len(g.batch) == 0 && in.waiting > 0 && !in.closed {
+		return false, in.arrived, false
+	}
+	full := g.take(in)
+	if len(g.batch) == 0 {
+		return false, in.arrived, in.closed
+	}
+	if full || in.closed || g.batch[len(g.batch)-1].pending == 0 {
+		return true, nil, false
+	}
+	if !g.waits {
+		g.waits = true
+		in.waiting++
+	}
+	return false, in.arrived, false
+}
+
+// take pops what fits; full says that nothing more will. The inbox's mu is held.
+func (g *gathering) take(in *Inbox) (full bool) {
 	n := 0
-	for n < len(in.queue) && count+n < want.Count {
+	for n < len(in.queue) && len(g.batch)+n < g.want.Count {
 		next := in.queue[n].plain
-		if count+n > 0 && size+bytes+next > want.Bytes {
-			bytes = max(bytes, want.Bytes-size) // full: the next one does not fit
+		if len(g.batch)+n > 0 && g.size+next > g.want.Bytes {
+			full = true
 			break
 		}
-		bytes += next
+		g.size += next
 		n++
 	}
-	batch = append(batch, in.queue[:n]...)
+	g.batch = append(g.batch, in.queue[:n]...)
 	rest := copy(in.queue, in.queue[n:])
 	clear(in.queue[rest:])
 	in.queue = in.queue[:rest]
-	return batch, bytes, in.arrived, in.closed
+	return full || g.size >= g.want.Bytes || len(g.batch) >= g.want.Count
+}
+
+// leave lets others begin a batch.
+func (in *Inbox) leave(g *gathering) {
+	if !g.waits {
+		return
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.waiting--
+	in.wake()
+}
+
+// wake makes all workers that wait look again; mu is held.
+func (in *Inbox) wake() {
+	close(in.arrived)
+	in.arrived = make(chan struct{})
 }

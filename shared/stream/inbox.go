@@ -50,7 +50,8 @@ type Inbox struct {
 	again   map[uint64]struct{}   // sequences among held that get a second look
 	queue   []*Message            // the part of held that no worker has taken
 	bytes   int                   // size of held
-	arrived chan struct{}         // closed and replaced when queue grows
+	waiting int                   // workers with a batch that waits for more
+	arrived chan struct{}         // closed and replaced when queue grows, or somebody waits no longer
 	freed   chan struct{}         // gets a token when held shrinks
 	closed  bool
 	failure error // why the last request failed, nil when it did not
@@ -216,8 +217,7 @@ func (in *Inbox) enqueue(m *Message) {
 	in.held[m] = struct{}{}
 	in.bytes += m.held
 	in.queue = append(in.queue, m)
-	close(in.arrived)
-	in.arrived = make(chan struct{})
+	in.wake()
 }
 
 // recheck gives a message to the workers once more, although the server counts it as finished. It reports false when
@@ -272,8 +272,7 @@ func (in *Inbox) giveBack() {
 	in.mu.Lock()
 	queue := in.queue
 	in.queue, in.closed = nil, true
-	close(in.arrived)
-	in.arrived = make(chan struct{})
+	in.wake()
 	in.mu.Unlock()
 	for _, m := range queue {
 		m.Retry(0)
