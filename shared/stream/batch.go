@@ -21,10 +21,14 @@ type Want struct {
 // than want.Bytes). It blocks until there is one; the error is ErrClosed or ctx's.
 func (in *Inbox) Next(ctx context.Context, want Want) ([]*Message, error) {
 	batch, err := in.next(ctx, want)
+	return unpackAll(batch), err
+}
+
+func unpackAll(batch []*Message) []*Message {
 	for _, m := range batch {
 		m.Data = unpack(m.Header, m.Data)
 	}
-	return batch, err
+	return batch
 }
 
 func (in *Inbox) next(ctx context.Context, want Want) ([]*Message, error) {

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,7 +34,7 @@ type tally struct {
 
 // isRequired reports whether nothing of a stream may go before the consumer has finished it.
 func isRequired(stream, consumer string) bool {
-	return stream == Deliveries && consumer == Enricher || stream == Documents && strings.HasPrefix(consumer, indexerPrefix)
+	return stream == Deliveries && slices.Contains(Classes(Enricher), consumer) || stream == Documents && strings.HasPrefix(consumer, indexerPrefix)
 }
 
 // openTally makes sure that counting has begun before the first message is pulled.
