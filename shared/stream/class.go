@@ -4,23 +4,27 @@ import "strings"
 
 // Deliveries and documents come in two classes, each with a subject and a consumer of its own, so that what is much does not
 // stand before what is little. Which one a message is in depends on its subject alone. Namespaces hold neither '.' nor '-',
-// so no name of one class is also one of the other.
+// so no name of one class is also one of the other. To a build from before, a consumer that begins so is none of Sluice's: its
+// janitor goes on during an upgrade, and stops only where messages lie that it knows no reader of.
 const (
 	bulkSubject  = ".bulk"
-	bulkConsumer = "-bulk"
+	bulkConsumer = "bulk-"
 )
 
 // BulkSubject is the subject of the bulk class beside a plain one.
 func BulkSubject(subject string) string { return subject + bulkSubject }
 
 // BulkConsumer is the consumer of the bulk class beside a plain one.
-func BulkConsumer(consumer string) string { return consumer + bulkConsumer }
+func BulkConsumer(consumer string) string { return bulkConsumer + consumer }
 
 // Classes are the consumers of both classes, the plain one first.
 func Classes(consumer string) []string { return []string{consumer, BulkConsumer(consumer)} }
 
 // IsBulkConsumer reports whether a required consumer is one of the bulk class.
-func IsBulkConsumer(consumer string) bool { return isBulk(subjectOf(consumer)) }
+func IsBulkConsumer(consumer string) bool { return strings.HasPrefix(consumer, bulkConsumer) }
+
+// PlainConsumer is the consumer of the plain class beside one of either class.
+func PlainConsumer(consumer string) string { return strings.TrimPrefix(consumer, bulkConsumer) }
 
 // SplitDocuments says whose documents lie on a subject; ok is false for a subject that is none of documents.
 func SplitDocuments(subject string) (namespace string, bulk, ok bool) {
@@ -39,18 +43,14 @@ func isBulk(subject string) bool {
 
 // subjectOf is what a required consumer reads.
 func subjectOf(consumer string) string {
-	namespace, documents := strings.CutPrefix(consumer, indexerPrefix)
-	if !documents {
-		if consumer == BulkConsumer(Enricher) {
-			return BulkSubject(SubjectDeliveries)
-		}
-		return SubjectDeliveries
+	subject := SubjectDeliveries
+	if namespace, ok := strings.CutPrefix(PlainConsumer(consumer), indexerPrefix); ok {
+		subject = SubjectDocuments(namespace)
 	}
-	namespace, bulk := strings.CutSuffix(namespace, bulkConsumer) // a namespace may have the name "bulk"
-	if bulk {
-		return BulkSubject(SubjectDocuments(namespace))
+	if IsBulkConsumer(consumer) {
+		return BulkSubject(subject)
 	}
-	return SubjectDocuments(namespace)
+	return subject
 }
 
 // consumerOf is who must finish what lies on a subject.

@@ -206,7 +206,8 @@ func unclassed(consumers []string) (missing []string) {
 
 // passing reports whether a consumer is not one of Sluice's own, but of somebody who looks into the stream.
 func passing(name string) bool {
-	return !slices.Contains(stream.Classes(stream.Enricher), name) && !strings.HasPrefix(name, stream.Indexer(""))
+	plain := stream.PlainConsumer(name)
+	return plain != stream.Enricher && !strings.HasPrefix(plain, stream.Indexer(""))
 }
 
 // lag says how far a consumer is behind, in messages and in the age of the oldest.
