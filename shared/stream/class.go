@@ -29,8 +29,11 @@ func PlainConsumer(consumer string) string { return strings.TrimPrefix(consumer,
 // SplitDocuments says whose documents lie on a subject; ok is false for a subject that is none of documents.
 func SplitDocuments(subject string) (namespace string, bulk, ok bool) {
 	rest, ok := strings.CutPrefix(subject, subjectDocuments)
+	if !ok {
+		return "", false, false
+	}
 	namespace, bulk = strings.CutSuffix(rest, bulkSubject) // a namespace may have the name "bulk"
-	return namespace, bulk, ok && namespace != ""
+	return namespace, bulk, namespace != ""
 }
 
 // Bulk reports whether a message is in the bulk class.
