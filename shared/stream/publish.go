@@ -65,7 +65,7 @@ const (
 	publishLimit = 5 * time.Second // with a context that has no end
 )
 
-// plainTime is how long everything goes to the plain class after the bulk one was refused or gave no answer.
+// plainTime is how long everything goes to the plain class after nobody took the bulk one.
 const plainTime = 10 * time.Second
 
 // Publish stores one message and waits for the receipt. A message with an ID is sent again while no answer comes, until
@@ -81,7 +81,7 @@ func (c *Conn) Publish(ctx context.Context, out Outgoing) (Receipt, error) {
 	out.Bulk = out.Bulk && time.Now().UnixNano() > c.plainUntil.Load()
 	if out.ID == "" {
 		receipt, err := c.publish(ctx, out)
-		if out.Bulk && errors.Is(err, jetstream.ErrNoStreamResponse) { // nothing was stored
+		if out.Bulk && noBulk(err) { // nothing was stored
 			c.bulkAway(ctx, &out, err)
 			return c.publish(ctx, out)
 		}
@@ -99,7 +99,7 @@ func (c *Conn) Publish(ctx context.Context, out Outgoing) (Receipt, error) {
 		if err == nil || !errors.Is(err, ErrAway) {
 			return receipt, err
 		}
-		if out.Bulk { // with its ID it is stored once in the stream, on whichever subject
+		if out.Bulk && noBulk(err) { // with its ID it is stored once in the stream, on whichever subject
 			c.bulkAway(ctx, &out, err)
 		}
 		select {
@@ -108,6 +108,12 @@ func (c *Conn) Publish(ctx context.Context, out Outgoing) (Receipt, error) {
 		case <-time.After(publishPause):
 		}
 	}
+}
+
+// noBulk reports whether an error says that the bulk class takes nothing: no stream listens there, or our user may not publish
+// to it.
+func noBulk(err error) bool {
+	return errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, ErrDenied)
 }
 
 // bulkAway sends a message, and for a while all others, to the plain class: the stream may have no bulk class yet, or our user

@@ -181,3 +181,29 @@ func TestADenialIsNamedInTheLogAndInTheError(t *testing.T) {
 		t.Errorf("the log says %s", text)
 	}
 }
+
+// The users' file is from before there was a bulk class. A burst is stored all the same, once.
+func TestWhoMayNotPublishBulkPublishesPlain(t *testing.T) {
+	s := open(t)
+	path := s.dir + "/" + access.ConfigFile
+	raw, err := os.ReadFile(path)
+	must(t, "reading the configuration", err)
+	must(t, "writing the configuration", os.WriteFile(path, bytes.Replace(raw, []byte("\"sluice.deliveries.bulk\"\n"), []byte("\n"), 1), 0o600))
+	s.Reload(t)
+	logs := &lines{}
+	conn, err := stream.Open(t.Context(), "receiver", s.config(access.Receiver), slog.New(slog.NewJSONHandler(logs, nil)))
+	must(t, "connecting", err)
+	defer conn.Close()
+	for _, id := range []string{"one", "two"} {
+		receipt, err := conn.Publish(t.Context(), stream.Outgoing{Subject: stream.SubjectDeliveries, ID: id, Data: []byte("{}"), Bulk: true})
+		must(t, "publishing", err)
+		kept, err := s.connect(access.Operator, "cli").Get(t.Context(), stream.Deliveries, receipt.Sequence)
+		must(t, "reading", err)
+		if receipt.Duplicate || kept.Subject != stream.SubjectDeliveries {
+			t.Errorf("%+v lies on %s", receipt, kept.Subject)
+		}
+	}
+	if text := logs.String(); !strings.Contains(text, "the bulk class takes nothing") || !strings.Contains(text, `"denied":"publish to sluice.deliveries.bulk"`) {
+		t.Errorf("the log says %s", text)
+	}
+}
