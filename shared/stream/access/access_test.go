@@ -334,10 +334,9 @@ func TestAServiceMayBeginToCountByItself(t *testing.T) {
 	} {
 		s.forgetCounts()
 		conn := s.connect(role, role)
-		inbox, err := conn.Inbox(t.Context(), of[0], of[1], 24<<20)
-		must(t, "beginning to count as the "+role, err)
 		janitor := conn.NewJanitor(of[0], time.Hour)
-		janitor.Attach(inbox)
+		inbox, err := conn.Pair(t.Context(), of[0], of[1], 24<<20, janitor.Attach)
+		must(t, "beginning to count as the "+role, err)
 		must(t, "the first round of the "+role, janitor.Sweep(t.Context(), time.Now()))
 		s.put(of[0])
 		pool := stream.NewPool(inbox, 1, stream.Want{Count: 1, Bytes: 1}, func(_ context.Context, batch []*stream.Message) {
@@ -352,7 +351,7 @@ func TestAServiceMayBeginToCountByItself(t *testing.T) {
 			must(t, "a round of the "+role, janitor.Sweep(t.Context(), time.Now()))
 			l, err := operator.Ledger(t.Context())
 			must(t, "reading the ledger", err)
-			return len(l.Entries) == 1 && l.Entries[0].Expired == 6 && l.Uncounted == 0
+			return len(l.Entries) == 1 && l.Entries[0].Expired == 12 && l.Uncounted == 0
 		})
 		must(t, "stopping", pool.Stop(t.Context()))
 		must(t, "working", <-ended)
