@@ -49,7 +49,7 @@ func (a *age) waiting() time.Time {
 	if time.Since(a.looked) > lookGood {
 		ctx, cancel := context.WithTimeout(context.Background(), lookTime)
 		defer cancel()
-		if at, err := a.conn.Oldest(ctx, stream.Deliveries, stream.Enricher); err == nil {
+		if at, err := a.conn.OldestOverall(ctx, stream.Deliveries, stream.Enricher); err == nil {
 			a.stored = at
 		}
 		a.looked = time.Now()

@@ -41,7 +41,7 @@ type Config struct {
 // Own is what only the enricher has.
 type Own struct {
 	Workers      int           `split_words:"true" default:"2" desc:"messages enriched at once"`
-	Held         config.Bytes  `split_words:"true" default:"24MiB" desc:"bytes of messages held at once"`
+	Held         config.Bytes  `split_words:"true" default:"24MiB" desc:"bytes of messages held at once: half of it for each class of deliveries, at least two of the largest messages"`
 	MaxBody      config.Bytes  `split_words:"true" default:"32MiB" desc:"largest delivery after decompression; not below the receiver's"`
 	PartBytes    config.Bytes  `split_words:"true" default:"4MiB" desc:"where messages of documents are cut; a larger document gets one of its own"`
 	KeepOriginal bool          `split_words:"true" default:"false" desc:"keep the event as received in event.original too, not searchable; it can be rebuilt without"`
@@ -71,9 +71,9 @@ func (o Own) check() error {
 
 // Run enriches until ctx ends, then finishes what it holds.
 //
-//	DELIVERIES ─▶ inbox ─▶ workers ─▶ DOCUMENTS
-//	     ▲                    └─────▶ DEAD_LETTERS
-//	     └─ janitor          watch ◀─ what the receivers saw
+//	DELIVERIES ─▶ inbox of each class ─▶ workers ─▶ DOCUMENTS
+//	     ▲                                  └─────▶ DEAD_LETTERS
+//	     └─ janitor                        watch ◀─ what the receivers saw
 func Run(ctx context.Context, cfg Config, tel *telemetry.Telemetry) error {
 	if err := cfg.check(); err != nil {
 		return err
@@ -99,7 +99,8 @@ func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *s
 	if err != nil {
 		return nil, err
 	}
-	inbox, err := conn.Inbox(ctx, stream.Deliveries, stream.Enricher, int(cfg.Held))
+	janitor := conn.NewJanitor(stream.Deliveries, cfg.ReplayMargin)
+	inbox, err := conn.Pair(ctx, stream.Deliveries, stream.Enricher, int(cfg.Held), janitor.Attach)
 	if err != nil {
 		return nil, err
 	}
@@ -131,8 +132,6 @@ func assemble(ctx context.Context, cfg Config, tel *telemetry.Telemetry, conn *s
 	group.Add("stream guard", guard.Run, nil)
 	group.Add("directory", directory.Run, nil)
 	group.Add("geoip", places.Run, nil)
-	janitor := conn.NewJanitor(stream.Deliveries, cfg.ReplayMargin)
-	janitor.Attach(inbox)
 	tel.Metrics.MustRegister(janitor.Collector())
 	group.Add("janitor", janitor.Run, nil)
 	watched, err := watching(ctx, conn, directory, tel)

@@ -120,7 +120,10 @@ func (r *rig) run() (l *logs, stop func()) {
 }
 
 // post stores one delivery of ten events, the last of which is broken.
-func (r *rig) post(number int) {
+func (r *rig) post(number int) { r.postAs(number, false) }
+
+// postAs stores it in a class.
+func (r *rig) postAs(number int, bulk bool) {
 	r.t.Helper()
 	var lines []string
 	for i := range 9 {
@@ -133,7 +136,7 @@ func (r *rig) post(number int) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	receipt, err := r.conn.Publish(r.t.Context(), stream.Outgoing{Subject: stream.SubjectDeliveries, Header: header, Data: body})
+	receipt, err := r.conn.Publish(r.t.Context(), stream.Outgoing{Subject: stream.SubjectDeliveries, Header: header, Data: body, Bulk: bulk})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -152,7 +155,7 @@ func (r *rig) await(what string, condition func() bool) {
 func (r *rig) awaitFinished() {
 	r.t.Helper()
 	r.await("every delivery is acknowledged", func() bool {
-		p, err := r.conn.Progress(r.t.Context(), stream.Deliveries, stream.Enricher)
+		p, err := r.conn.Overall(r.t.Context(), stream.Deliveries, stream.Enricher)
 		return err == nil && p.Done >= r.last
 	})
 }
@@ -202,6 +205,65 @@ func TestTwoEnrichersShareTheWork(t *testing.T) {
 	r.run()
 	r.awaitFinished()
 	r.check(60)
+}
+
+func TestDocumentsKeepTheClassOfTheirDelivery(t *testing.T) {
+	r := newRig(t, streamtest.Topology())
+	for i := range 20 {
+		r.postAs(i, i%4 > 0)
+	}
+	r.run()
+	r.awaitFinished()
+	r.check(20)
+	classes := map[string]int{}
+	for message, err := range r.conn.Scan(t.Context(), stream.Documents, stream.Range{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		var number int
+		if _, rest, ok := strings.Cut(string(message.Data), `"event":{"id":"`); !ok {
+			t.Fatalf("no event in %.200s", message.Data)
+		} else if _, err := fmt.Sscanf(rest, "%d-", &number); err != nil {
+			t.Fatal(err)
+		}
+		classes[message.Subject]++
+		want := stream.SubjectDocuments("default")
+		if number%4 > 0 {
+			want = stream.BulkSubject(want)
+		}
+		if message.Subject != want {
+			t.Errorf("the documents of delivery %d are on %s", number, message.Subject)
+		}
+	}
+	if len(classes) != 2 {
+		t.Errorf("%v", classes)
+	}
+}
+
+// The enricher comes before setup, as nothing says that it must not.
+func TestAnEnricherWorksBeforeThereIsABulkClass(t *testing.T) {
+	r := newRig(t, streamtest.Topology())
+	r.nats.WithoutBulk(t)
+	l, _ := r.run()
+	r.postAs(0, true)
+	r.awaitFinished()
+	if !l.has("the bulk class has no consumer yet") {
+		t.Error("it does not say what is missing")
+	}
+	r.setup(streamtest.Topology())
+	if _, err := r.conn.SetupNamespace(t.Context(), "default"); err != nil {
+		t.Fatal(err)
+	}
+	first, err := r.conn.Get(t.Context(), stream.Deliveries, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := r.conn.Publish(t.Context(), stream.Outgoing{Subject: stream.BulkSubject(stream.SubjectDeliveries), Header: first.Header, Data: first.Data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.last = again.Sequence
+	r.awaitFinished()
 }
 
 func TestDeliveriesWaitWhileAStreamIsFull(t *testing.T) {

@@ -66,7 +66,7 @@ func (a *age) look() {
 	before := a.stored
 	a.stored = make(map[string]time.Time, len(names))
 	for _, name := range names {
-		at, err := a.conn.Oldest(ctx, stream.Documents, stream.Indexer(name))
+		at, err := a.conn.OldestOverall(ctx, stream.Documents, stream.Indexer(name))
 		if err != nil {
 			at = before[name]
 		}

@@ -26,7 +26,7 @@ type gear struct {
 	tel       *telemetry.Telemetry
 }
 
-// crew keeps one pool of workers per namespace, and starts one when a namespace appears.
+// crew keeps a pool of workers for each class of each namespace, and starts them when a namespace appears.
 type crew struct {
 	gear
 	alarm *telemetry.Throttle
@@ -35,9 +35,9 @@ type crew struct {
 	once  sync.Once
 	wg    sync.WaitGroup
 	mu    sync.Mutex
-	pools map[string]*stream.Pool
-	boxes map[string]*stream.Inbox
-	stuck map[string]error // namespaces that could not be taken up, and why
+	pools map[string]*stream.Pool  // by consumer
+	boxes map[string]*stream.Inbox // the same
+	stuck map[string]error         // namespaces that could not be taken up, and why
 }
 
 func newCrew(g gear) *crew {
@@ -78,36 +78,44 @@ func (c *crew) run(ctx context.Context) error {
 func (c *crew) takeUp(ctx, setup context.Context, names []string) <-chan time.Time {
 	var retry <-chan time.Time
 	for _, name := range names {
-		c.mu.Lock()
-		running := c.pools[name] != nil
-		c.mu.Unlock()
-		if running || setup.Err() != nil {
-			continue
+		for _, consumer := range stream.Classes(stream.Indexer(name)) {
+			if setup.Err() != nil || c.runs(consumer) {
+				continue
+			}
+			inbox, err := c.open(setup, name, consumer)
+			if err == nil {
+				c.start(ctx, name, consumer, inbox)
+				continue
+			}
+			c.refused(setup, name, consumer, err)
+			retry = time.After(again)
+			break // the bulk class comes after the plain one
 		}
-		inbox, err := c.open(setup, name)
-		if err == nil {
-			c.start(ctx, name, inbox)
-			continue
-		}
-		c.refused(setup, name, err)
-		retry = time.After(again)
 	}
 	return retry
 }
 
-// open prepares a namespace. No document is sent before its template is there.
-func (c *crew) open(ctx context.Context, name string) (*stream.Inbox, error) {
-	inbox, err := c.conn.Inbox(ctx, stream.Documents, stream.Indexer(name), int(c.cfg.Held))
-	if err != nil {
-		return nil, err
+// runs reports whether a consumer has its pool.
+func (c *crew) runs(consumer string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pools[consumer] != nil
+}
+
+// open prepares a class of a namespace. No document is sent before the namespace's template is there, which the plain class
+// sees to.
+func (c *crew) open(ctx context.Context, name, consumer string) (*stream.Inbox, error) {
+	inbox, err := c.conn.Inbox(ctx, stream.Documents, consumer, int(c.cfg.Held)/2)
+	if err != nil || stream.IsBulkConsumer(consumer) {
+		return inbox, err
 	}
 	limit, cancel := context.WithTimeout(ctx, c.cfg.BulkTimeout)
 	defer cancel()
 	return inbox, c.target.ensureTemplate(limit, name)
 }
 
-// start sets workers to a namespace, unless the crew is stopping.
-func (c *crew) start(ctx context.Context, name string, inbox *stream.Inbox) {
+// start sets workers to a class of a namespace, unless the crew is stopping.
+func (c *crew) start(ctx context.Context, name, consumer string, inbox *stream.Inbox) {
 	want := stream.Want{Bytes: int(c.cfg.BulkBytes), Count: c.cfg.BulkMessages, Age: c.cfg.BulkAge}
 	pool := stream.NewPool(inbox, c.cfg.Workers, want, c.writer.Write)
 	c.mu.Lock()
@@ -117,16 +125,24 @@ func (c *crew) start(ctx context.Context, name string, inbox *stream.Inbox) {
 		return
 	default:
 	}
-	c.pools[name], c.boxes[name] = pool, inbox
-	delete(c.stuck, name)
+	c.pools[consumer], c.boxes[consumer] = pool, inbox
 	c.janitor.Attach(inbox)
 	c.wg.Go(func() { _ = pool.Run(ctx) }) // never fails
+	if stream.IsBulkConsumer(consumer) {
+		return
+	}
+	delete(c.stuck, name)
 	c.tel.Log.LogAttrs(ctx, slog.LevelInfo, "indexing", slog.String("namespace", name))
 }
 
-// refused notes that a namespace cannot be indexed yet; waiting helps only where Elasticsearch or NATS is away.
-func (c *crew) refused(ctx context.Context, name string, err error) {
+// refused notes that a namespace cannot be indexed yet; waiting helps only where Elasticsearch or NATS is away. Its bulk class
+// may have no consumer, as before `sluice setup` has made it; the plain one goes on.
+func (c *crew) refused(ctx context.Context, name, consumer string, err error) {
 	if ctx.Err() != nil {
+		return
+	}
+	if stream.IsBulkConsumer(consumer) {
+		c.alarm.Log(ctx, slog.LevelWarn, consumer, "the bulk class of a namespace is not read yet", slog.String("namespace", name), slog.String("error", err.Error()))
 		return
 	}
 	c.mu.Lock()

@@ -42,12 +42,12 @@ type Index = elastic.Index
 
 // Own is what only the indexer has.
 type Own struct {
-	Workers      int           `split_words:"true" default:"2" desc:"bulk requests at once, per namespace"`
+	Workers      int           `split_words:"true" default:"2" desc:"bulk requests at once, per namespace and class of documents"`
 	BulkBytes    config.Bytes  `split_words:"true" default:"4MiB" desc:"a bulk request is full at this size"`
 	BulkMessages int           `split_words:"true" default:"2000" desc:"a bulk request is full at this many messages"`
 	BulkAge      time.Duration `split_words:"true" default:"100ms" desc:"how long a bulk request waits to fill while more is coming"`
 	BulkTimeout  time.Duration `split_words:"true" default:"60s" desc:"time for one request to Elasticsearch; while answers come too late, up to four times as long"`
-	Held         config.Bytes  `split_words:"true" default:"24MiB" desc:"bytes of messages held at once, per namespace"`
+	Held         config.Bytes  `split_words:"true" default:"24MiB" desc:"bytes of messages held at once, per namespace: half of it for each class of documents, at least two of the largest messages"`
 	ReplayMargin time.Duration `split_words:"true" default:"1h" desc:"how long indexed documents stay in the stream, room permitting"`
 	Grace        time.Duration `split_words:"true" default:"10s" desc:"time for a clean stop"`
 }
@@ -72,8 +72,8 @@ const headerRoom = 64 << 10
 
 // Run indexes until ctx ends, then finishes what it holds.
 //
-//	DOCUMENTS ─▶ inbox (per namespace) ─▶ workers ─▶ Elasticsearch
-//	     ▲                                   └─────▶ DEAD_LETTERS
+//	DOCUMENTS ─▶ inbox (per namespace and class) ─▶ workers ─▶ Elasticsearch
+//	     ▲                                             └─────▶ DEAD_LETTERS
 //	     └─ janitor
 func Run(ctx context.Context, cfg Config, tel *telemetry.Telemetry) error {
 	if err := cfg.check(); err != nil {

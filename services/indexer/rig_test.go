@@ -168,9 +168,12 @@ func (r *rig) publish(documents ...string) {
 	r.send(headers(len(documents)), strings.Join(documents, ""))
 }
 
-func (r *rig) send(header stream.Header, data string) {
+func (r *rig) send(header stream.Header, data string) { r.t.Helper(); r.sendAs(header, data, false) }
+
+// sendAs stores a message in a class.
+func (r *rig) sendAs(header stream.Header, data string, bulk bool) {
 	r.t.Helper()
-	receipt, err := r.conn.Publish(r.t.Context(), stream.Outgoing{Subject: stream.SubjectDocuments(r.namespace), Header: header, Data: []byte(data)})
+	receipt, err := r.conn.Publish(r.t.Context(), stream.Outgoing{Subject: stream.SubjectDocuments(r.namespace), Header: header, Data: []byte(data), Bulk: bulk})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -190,7 +193,7 @@ func (r *rig) await(what string, condition func() bool) {
 // finished reports whether every message is acknowledged.
 func (r *rig) finished() bool {
 	r.t.Helper()
-	p, err := r.conn.Progress(r.t.Context(), stream.Documents, stream.Indexer(r.namespace))
+	p, err := r.conn.Overall(r.t.Context(), stream.Documents, stream.Indexer(r.namespace))
 	if err != nil {
 		r.t.Fatal(err)
 	}

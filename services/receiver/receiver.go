@@ -55,6 +55,8 @@ type Own struct {
 	MaxInflight         config.Bytes  `split_words:"true" default:"128MiB" desc:"bytes of all bodies held at once; beyond it the answer is 429"`
 	TrustedProxies      []string      `split_words:"true" desc:"networks of the proxies in front, separated by commas, such as 10.0.0.0/8; X-Forwarded-For is believed from them only"`
 	WrongTokens         int           `split_words:"true" default:"60" desc:"wrong tokens a minute that one address may send before it is answered 429 (IPv6: one /64); the right one is never slowed down; 0: no limit"`
+	FairBytes           config.Bytes  `split_words:"true" default:"1MiB" desc:"bytes a second of one endpoint, after decompression, that wait behind nobody's burst; deliveries beyond it are handed on after those of others. 0B: all are alike"`
+	FairBurst           config.Bytes  `split_words:"true" default:"8MiB" desc:"bytes of one endpoint at once that do not count as a burst yet; a larger delivery always does"`
 	MaxConnections      int           `split_words:"true" default:"2048" desc:"connections at once; further ones wait"`
 	ReadTimeout         time.Duration `split_words:"true" default:"30s" desc:"time for a whole request to arrive"`
 	WriteTimeout        time.Duration `split_words:"true" default:"45s" desc:"time from the end of the request's head to the end of the answer"`
@@ -126,7 +128,7 @@ func (s *Service) assemble(ctx context.Context) error {
 	sightings := intake.NewSightings(board, s.instance(), s.tel.Log)
 	s.desk = intake.New(
 		intake.Parts{Directory: directory, Committer: committer, Sightings: sightings, Metrics: metrics, Log: s.tel.Log, Proxies: proxies},
-		intake.Limits{Body: int64(s.cfg.MaxBody), Inflight: int64(s.cfg.MaxInflight), Wrong: s.cfg.WrongTokens},
+		intake.Limits{Body: int64(s.cfg.MaxBody), Inflight: int64(s.cfg.MaxInflight), Wrong: s.cfg.WrongTokens, Fair: int64(s.cfg.FairBytes), Burst: int64(s.cfg.FairBurst)},
 	)
 	s.server = s.newServer()
 	s.tel.Check("stream", s.conn.Ready)
@@ -173,6 +175,9 @@ func (c *Own) check(maxPayload int) error {
 	}
 	if c.WrongTokens < 0 {
 		return fmt.Errorf("setting RECEIVER_WRONG_TOKENS=%d: it must be at least 0, which means no limit", c.WrongTokens)
+	}
+	if c.FairBytes < 0 || c.FairBytes > 0 && c.FairBurst < 1 {
+		return fmt.Errorf("setting RECEIVER_FAIR_BYTES=%s, RECEIVER_FAIR_BURST=%s: neither may be less than 0B, and with a rate the burst must be at least 1B", c.FairBytes, c.FairBurst)
 	}
 	for name, limit := range map[string]time.Duration{
 		"READ_TIMEOUT": c.ReadTimeout, "WRITE_TIMEOUT": c.WriteTimeout, "IDLE_TIMEOUT": c.IdleTimeout, "COMMIT_TIMEOUT": c.CommitTimeout, "GRACE": c.Grace,

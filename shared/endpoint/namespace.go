@@ -241,6 +241,6 @@ func same(a, b period.Calendar) bool {
 // used reports whether documents of a namespace have ever been on their way to Elasticsearch. It errs on the side of used:
 // to a new consumer, what was purged before it counts as done.
 func (r *Registry) used(ctx context.Context, namespace string) (bool, error) {
-	p, err := r.conn.Progress(ctx, stream.Documents, stream.Indexer(namespace))
+	p, err := r.conn.Overall(ctx, stream.Documents, stream.Indexer(namespace))
 	return !p.Untouched(), err
 }

@@ -21,10 +21,14 @@ type Want struct {
 // than want.Bytes). It blocks until there is one; the error is ErrClosed or ctx's.
 func (in *Inbox) Next(ctx context.Context, want Want) ([]*Message, error) {
 	batch, err := in.next(ctx, want)
+	return unpackAll(batch), err
+}
+
+func unpackAll(batch []*Message) []*Message {
 	for _, m := range batch {
 		m.Data = unpack(m.Header, m.Data)
 	}
-	return batch, err
+	return batch
 }
 
 func (in *Inbox) next(ctx context.Context, want Want) ([]*Message, error) {
@@ -85,6 +89,15 @@ func (in *Inbox) gather(g *gathering) (ready bool, arrived <-chan struct{}, clos
 		in.waiting++
 	}
 	return false, in.arrived, false
+}
+
+// now pops what is there and fits, without waiting for more.
+func (in *Inbox) now(want Want) (batch []*Message, arrived <-chan struct{}, closed bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	g := gathering{want: want}
+	g.take(in)
+	return g.batch, in.arrived, in.closed
 }
 
 // take pops what fits; full says that nothing more will. The inbox's mu is held.

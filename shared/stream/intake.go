@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -26,15 +28,19 @@ func (c *Conn) CloseIntake(ctx context.Context) (open func(context.Context) erro
 	if cfg.Metadata[metaMade] == "" {
 		return nothing, nil // not ours to change
 	}
-	open = func(ctx context.Context) error { return c.listen(ctx, cfg, SubjectDeliveries) }
+	before := cfg.Subjects
+	if slices.Contains(before, subjectClosed) { // a removal was cut off
+		before = classSubjects(SubjectDeliveries)
+	}
+	open = func(ctx context.Context) error { return c.listen(ctx, cfg, before...) }
 	return open, c.listen(ctx, cfg, subjectClosed)
 }
 
-// listen gives a stream another subject.
-func (c *Conn) listen(ctx context.Context, cfg jetstream.StreamConfig, subject string) error {
-	cfg.Subjects = []string{subject}
+// listen gives a stream other subjects.
+func (c *Conn) listen(ctx context.Context, cfg jetstream.StreamConfig, subjects ...string) error {
+	cfg.Subjects = subjects
 	if _, err := c.js.UpdateStream(ctx, cfg); err != nil {
-		return fmt.Errorf("making stream %s listen on %s: %w", cfg.Name, subject, classify(err))
+		return fmt.Errorf("making stream %s listen on %s: %w", cfg.Name, strings.Join(subjects, " and "), classify(err))
 	}
 	return nil
 }

@@ -5,14 +5,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sluicelog/sluice/shared/stream"
+	"github.com/sluicelog/sluice/shared/stream/streamtest"
 )
 
 // fuse is a way to the server that is cut for good when so many pieces were sent on it.
@@ -116,11 +119,13 @@ func TestAJanitorThatDiesAtAnyStepLosesNothing(t *testing.T) {
 	y.settle(stream.Deliveries, c.Inbox)
 }
 
-// chaos is what happens by chance to a stream of documents.
+// chaos is what happens by chance to a stream.
 type chaos struct {
 	*yard
 	dice     *rand.Rand
-	names    []string
+	stream   string
+	names    []string          // of consumers
+	subjects map[string]string // of each
 	owner    map[uint64]string
 	finished map[uint64]bool // by somebody who may have told nobody
 	crews    map[string]*crew
@@ -140,7 +145,7 @@ func (c *chaos) step() {
 	switch n := c.dice.IntN(12); {
 	case n < 4:
 		count := 1 + c.dice.IntN(4)
-		c.publish(stream.SubjectDocuments(name), count)
+		c.publish(c.subjects[name], count)
 		for range count {
 			c.last++
 			c.owner[c.last] = name
@@ -165,13 +170,13 @@ func (c *chaos) startOrStop(name string) {
 		c.note("no workers for %s", name)
 		return
 	}
-	c.crews[name] = c.work(stream.Documents, stream.Indexer(name))
+	c.crews[name] = c.work(c.stream, name)
 	c.note("workers for %s", name)
 }
 
 // dieUncounted finishes a message and tells only the server, as an instance does that is killed a moment later.
 func (c *chaos) dieUncounted(name string) {
-	cons, err := c.raw().Consumer(c.t.Context(), stream.Documents, stream.Indexer(name))
+	cons, err := c.raw().Consumer(c.t.Context(), c.stream, name)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -194,14 +199,19 @@ func (c *chaos) dieUncounted(name string) {
 
 // recreate removes a consumer by hand and lets setup make it again.
 func (c *chaos) recreate(name string) {
-	if err := c.raw().DeleteConsumer(c.t.Context(), stream.Documents, stream.Indexer(name)); err != nil {
+	if err := c.raw().DeleteConsumer(c.t.Context(), c.stream, name); err != nil {
 		c.t.Fatal(err)
 	}
 	if c.dice.IntN(2) == 0 {
 		c.sweepOne()
 	}
-	if _, err := c.conn.SetupNamespace(c.t.Context(), name); err != nil {
+	if _, err := c.conn.Setup(c.t.Context(), streamtest.Topology()); err != nil {
 		c.t.Fatal(err)
+	}
+	for _, namespace := range []string{"a", "b"} {
+		if _, err := c.conn.SetupNamespace(c.t.Context(), namespace); err != nil {
+			c.t.Fatal(err)
+		}
 	}
 	c.note("consumer of %s made anew", name)
 }
@@ -210,7 +220,7 @@ func (c *chaos) sweepOne() {
 	i := c.dice.IntN(len(c.janitors))
 	c.clocks[i] = c.clocks[i].Add(time.Duration(1+c.dice.IntN(40)) * time.Second)
 	err := c.janitors[i].Sweep(c.t.Context(), c.clocks[i])
-	first := c.first(stream.Documents)
+	first := c.first(c.stream)
 	c.note("janitor %d, begins at %d now, %v", i, first, err)
 	for seq := uint64(1); seq < first; seq++ {
 		if !c.done(seq) {
@@ -236,16 +246,33 @@ func (c *chaos) done(seq uint64) bool {
 	return false
 }
 
+// The consumers of a stream are those of several namespaces, and of both classes.
 func TestWhateverHappensNothingUnfinishedIsPurged(t *testing.T) {
-	t.Parallel()
-	seed := rand.Uint64N(1 << 32)
-	t.Logf("seed %d", seed)
-	c := &chaos{
-		yard: newYard(t, "a", "b", "c"), dice: rand.New(rand.NewPCG(seed, 1)), names: []string{"a", "b", "c"},
-		owner: map[uint64]string{}, finished: map[uint64]bool{}, crews: map[string]*crew{},
+	for name, subjects := range map[string]map[string]string{
+		stream.Documents: {
+			"indexer-a": "sluice.documents.a", "bulk-indexer-a": "sluice.documents.a.bulk",
+			"indexer-b": "sluice.documents.b", "bulk-indexer-b": "sluice.documents.b.bulk",
+		},
+		stream.Deliveries: {"enricher": "sluice.deliveries", "bulk-enricher": "sluice.deliveries.bulk"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			seed := rand.Uint64N(1 << 32)
+			t.Logf("seed %d", seed)
+			c := &chaos{
+				yard: newYard(t, "a", "b"), dice: rand.New(rand.NewPCG(seed, 1)), stream: name, names: slices.Sorted(maps.Keys(subjects)), subjects: subjects,
+				owner: map[uint64]string{}, finished: map[uint64]bool{}, crews: map[string]*crew{},
+			}
+			c.run()
+		})
 	}
+}
+
+// run lets things happen, and then waits until all is finished and purged.
+func (c *chaos) run() {
+	c.t.Helper()
 	for i := range 2 { // their clocks are minutes apart
-		c.janitors = append(c.janitors, c.conn.NewJanitor(stream.Documents, 0))
+		c.janitors = append(c.janitors, c.conn.NewJanitor(c.stream, 0))
 		c.clocks = append(c.clocks, time.Now().Add(time.Duration(i)*7*time.Minute))
 	}
 	for range 120 {
@@ -259,10 +286,10 @@ func TestWhateverHappensNothingUnfinishedIsPurged(t *testing.T) {
 		}
 		inboxes = append(inboxes, c.crews[name].Inbox)
 	}
-	c.settle(stream.Documents, inboxes...)
+	c.settle(c.stream, inboxes...)
 	for seq := uint64(1); seq <= c.last; seq++ {
 		if !c.done(seq) {
-			t.Errorf("nobody finished %d of %s", seq, c.owner[seq])
+			c.t.Errorf("nobody finished %d of %s", seq, c.owner[seq])
 		}
 	}
 }

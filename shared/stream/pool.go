@@ -5,9 +5,15 @@ import (
 	"time"
 )
 
-// Pool runs an inbox and the workers that empty it.
+// source is where a pool's messages come from: an Inbox, or a Pair of them.
+type source interface {
+	Run(ctx context.Context) error
+	Next(ctx context.Context, want Want) ([]*Message, error)
+}
+
+// Pool runs an inbox, or a pair of them, and the workers that empty it.
 type Pool struct {
-	inbox  *Inbox
+	inbox  source
 	count  int
 	want   Want
 	handle func(ctx context.Context, batch []*Message)
@@ -18,7 +24,7 @@ type Pool struct {
 
 // NewPool returns a pool of count workers. handle gets batches as want says and gives every message its verdict; when
 // its context ends it gives back what it cannot finish.
-func NewPool(inbox *Inbox, count int, want Want, handle func(context.Context, []*Message)) *Pool {
+func NewPool(inbox source, count int, want Want, handle func(context.Context, []*Message)) *Pool {
 	p := &Pool{inbox: inbox, count: max(count, 1), want: want, handle: handle}
 	p.pulling, p.pull = context.WithCancel(context.Background())
 	p.holding, p.hold = context.WithCancel(context.Background())

@@ -19,6 +19,7 @@ type Outgoing struct {
 	ID      string // Nats-Msg-Id: a second message with it is not stored again within the stream's duplicate window
 	Header  Header
 	Data    []byte
+	Bulk    bool // the message is of the bulk class; it goes to the plain one where the stream has no other, as before `sluice setup`
 	Pack    bool // compress Data on its way and in the stream; whoever reads it by this package gets it as it is here
 	Absent  bool // store only when the subject holds no message yet; else ErrExists
 }
@@ -30,9 +31,17 @@ type Receipt struct {
 	Duplicate bool
 }
 
+// subject is where it goes.
+func (o Outgoing) subject() string {
+	if o.Bulk {
+		return BulkSubject(o.Subject)
+	}
+	return o.Subject
+}
+
 // message converts to nats.go's form.
 func (o Outgoing) message() (*nats.Msg, []jetstream.PublishOpt) {
-	msg := &nats.Msg{Subject: o.Subject, Data: o.Data}
+	msg := &nats.Msg{Subject: o.subject(), Data: o.Data}
 	if len(o.Header) > 0 {
 		msg.Header = make(nats.Header, len(o.Header))
 		for k, v := range o.Header {
@@ -56,6 +65,9 @@ const (
 	publishLimit = 5 * time.Second // with a context that has no end
 )
 
+// plainTime is how long everything goes to the plain class after nobody took the bulk one.
+const plainTime = 10 * time.Second
+
 // Publish stores one message and waits for the receipt. A message with an ID is sent again while no answer comes, until
 // ctx ends: it may have been lost with the server that led the stream, and is stored once however often it arrives. The
 // error is one of ErrFull, ErrAway, ErrExists, ErrTooLarge, ErrNotDurable.
@@ -66,8 +78,14 @@ func (c *Conn) Publish(ctx context.Context, out Outgoing) (Receipt, error) {
 	if out.Pack {
 		out = c.packer.pack(out)
 	}
+	out.Bulk = out.Bulk && time.Now().UnixNano() > c.plainUntil.Load()
 	if out.ID == "" {
-		return c.publish(ctx, out)
+		receipt, err := c.publish(ctx, out)
+		if out.Bulk && noBulk(err) { // nothing was stored
+			c.bulkAway(ctx, &out, err)
+			return c.publish(ctx, out)
+		}
+		return receipt, err
 	}
 	if _, ends := ctx.Deadline(); !ends {
 		var cancel context.CancelFunc
@@ -81,6 +99,9 @@ func (c *Conn) Publish(ctx context.Context, out Outgoing) (Receipt, error) {
 		if err == nil || !errors.Is(err, ErrAway) {
 			return receipt, err
 		}
+		if out.Bulk && noBulk(err) { // with its ID it is stored once in the stream, on whichever subject
+			c.bulkAway(ctx, &out, err)
+		}
 		select {
 		case <-ctx.Done():
 			return receipt, err
@@ -89,11 +110,28 @@ func (c *Conn) Publish(ctx context.Context, out Outgoing) (Receipt, error) {
 	}
 }
 
+// noBulk reports whether an error says that the bulk class takes nothing: no stream listens there, or our user may not publish
+// to it.
+func noBulk(err error) bool {
+	return errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, ErrDenied)
+}
+
+// bulkAway sends a message, and for a while all others, to the plain class: the stream may have no bulk class yet, or our user
+// no permission for it. A class decides what waits for what; that a message is stored matters more.
+func (c *Conn) bulkAway(ctx context.Context, out *Outgoing, err error) {
+	out.Bulk = false
+	now := time.Now()
+	if before := c.plainUntil.Swap(now.Add(plainTime).UnixNano()); before < now.UnixNano() && ctx.Err() == nil {
+		c.log.WarnContext(ctx, "the bulk class takes nothing, so everything goes to the plain one for a while: one endpoint's burst holds up the others; was `sluice setup` run, and do this user's permissions in NATS include it?",
+			"subject", BulkSubject(out.Subject), "error", err)
+	}
+}
+
 func (c *Conn) publish(ctx context.Context, out Outgoing) (Receipt, error) {
 	msg, opts := out.message()
 	ack, err := c.js.PublishMsg(ctx, msg, opts...)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("publishing to %s: %w", out.Subject, c.denied.explain(classify(err)))
+		return Receipt{}, fmt.Errorf("publishing to %s: %w", out.subject(), c.denied.explain(classify(err)))
 	}
 	return Receipt{Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -76,26 +76,10 @@ func (c *Conn) floor(ctx context.Context, stream, consumer string) (place, error
 	return place{info.AckFloor.Stream, info.NumPending > 0 || info.NumAckPending > 0}, nil
 }
 
-// subjectOf is what a required consumer reads.
-func subjectOf(consumer string) string {
-	if namespace, ok := strings.CutPrefix(consumer, indexerPrefix); ok {
-		return SubjectDocuments(namespace)
-	}
-	return SubjectDeliveries
-}
-
-// consumerOf is who must finish what lies on a subject.
-func consumerOf(subject string) string {
-	if namespace, ok := strings.CutPrefix(subject, subjectDocuments); ok {
-		return Indexer(namespace)
-	}
-	return Enricher
-}
-
 // requiredConsumers lists the consumers that are there and without whose acknowledgement nothing may go.
 func (c *Conn) requiredConsumers(ctx context.Context, stream string) ([]string, error) {
-	if stream == Deliveries { // known without asking, which an enricher may not
-		return []string{Enricher}, nil
+	if stream == Deliveries { // known without asking for a list, which an enricher may not
+		return c.deliveryConsumers(ctx)
 	}
 	names, err := c.Consumers(ctx, stream)
 	if err != nil {
@@ -110,11 +94,29 @@ func (c *Conn) requiredConsumers(ctx context.Context, stream string) ([]string, 
 	return required, nil
 }
 
+// deliveryConsumers are those of Deliveries. An installation from before there was a bulk class has no consumer for it, and
+// needs none until its stream takes or holds a message of that class.
+func (c *Conn) deliveryConsumers(ctx context.Context) ([]string, error) {
+	bulk := BulkSubject(SubjectDeliveries)
+	s, err := c.js.Stream(ctx, Deliveries)
+	if err != nil {
+		return nil, fmt.Errorf("looking at stream %s: %w", Deliveries, classify(err))
+	}
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(bulk))
+	if err != nil {
+		return nil, fmt.Errorf("looking for messages on %s: %w", bulk, classify(err))
+	}
+	if info.State.Subjects[bulk] == 0 && !slices.Contains(info.Config.Subjects, bulk) {
+		return []string{Enricher}, nil
+	}
+	return Classes(Enricher), nil
+}
+
 // required lists the consumers without whose acknowledgement nothing may go. Messages that nobody would ever read are
 // ErrBlocked: they wait for somebody to look.
 func (c *Conn) required(ctx context.Context, stream string) ([]string, error) {
 	required, err := c.requiredConsumers(ctx, stream)
-	if err != nil || stream == Deliveries { // which has one subject, and that is read
+	if err != nil || stream == Deliveries { // whose subjects are all read
 		return required, err
 	}
 	reads := map[string]bool{}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -181,11 +182,62 @@ func (c *Conn) Progress(ctx context.Context, stream, consumer string) (Progress,
 	return Progress{Done: info.AckFloor.Stream, Waiting: info.NumPending, InFlight: info.NumAckPending, Limit: info.Config.MaxAckPending}, nil
 }
 
+// Overall is how far the consumers of both classes have come together: Done is up to where both have finished everything.
+func (c *Conn) Overall(ctx context.Context, stream, consumer string) (Progress, error) {
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return Progress{}, fmt.Errorf("looking at stream %s: %w", stream, classify(err))
+	}
+	last := s.CachedInfo().State.LastSeq
+	var all Progress
+	lowest, highest := uint64(math.MaxUint64), uint64(0)
+	for _, name := range Classes(consumer) {
+		p, err := c.Progress(ctx, stream, name)
+		if errors.Is(err, ErrNotFound) && name != consumer {
+			err = nil // as before `sluice setup`; what nobody reads lies behind its place all the same
+		}
+		if err != nil {
+			return all, err
+		}
+		behind, err := c.behind(ctx, s, name, place{p.Done, p.Waiting > 0 || p.InFlight > 0})
+		if err != nil {
+			return all, err
+		}
+		if behind {
+			lowest = min(lowest, p.Done)
+			p.Waiting = max(p.Waiting, 1-min(uint64(max(p.InFlight, 0)), 1)) // what waits is counted late
+		}
+		highest = max(highest, p.Done)
+		all.Waiting, all.InFlight, all.Limit = all.Waiting+p.Waiting, all.InFlight+p.InFlight, all.Limit+p.Limit
+	}
+	if all.Done = min(lowest, max(highest, last)); highest == 0 && all.Waiting == 0 && all.InFlight == 0 {
+		all.Done = 0 // nothing ever came
+	}
+	return all, nil
+}
+
 // Oldest is when the first message that a durable consumer has not acknowledged was stored, zero when there is none: the
 // age of what waits, whoever holds it and whether or not it was ever handed out.
 func (c *Conn) Oldest(ctx context.Context, stream, consumer string) (time.Time, error) {
 	first, err := c.First(ctx, stream, consumer)
 	return first.Time, err
+}
+
+// OldestOverall is Oldest for the consumers of both classes together.
+func (c *Conn) OldestOverall(ctx context.Context, stream, consumer string) (oldest time.Time, err error) {
+	for _, name := range Classes(consumer) {
+		at, err := c.Oldest(ctx, stream, name)
+		if errors.Is(err, ErrNotFound) && name != consumer {
+			continue // as before `sluice setup`
+		}
+		if err != nil {
+			return time.Time{}, err
+		}
+		if oldest.IsZero() || !at.IsZero() && at.Before(oldest) {
+			oldest = at
+		}
+	}
+	return oldest, nil
 }
 
 // First is the first message that a durable consumer has not acknowledged, a zero one when there is none.

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -51,6 +52,8 @@ type Conn struct {
 	denied *denials
 	care   *care
 	packer *packer
+
+	plainUntil atomic.Int64 // nanoseconds: until then nothing goes to the bulk class
 }
 
 // bell rings when a lost connection is back. What the server pushed to us, such as a watch, has then ended silently.

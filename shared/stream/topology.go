@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -18,13 +19,13 @@ const (
 	Documents   = "DOCUMENTS"
 	DeadLetters = "DEAD_LETTERS"
 
-	// SubjectDeliveries takes every delivery; which endpoint it came to is in its envelope.
+	// SubjectDeliveries takes deliveries, of the bulk class BulkSubject of it; which endpoint one came to is in its envelope.
 	SubjectDeliveries = "sluice.deliveries"
 	subjectDocuments  = "sluice.documents."
 	// SubjectDeadLetters is followed by stage, delivery and the event's number in it.
 	SubjectDeadLetters = "sluice.deadletters."
 
-	// Enricher is the durable consumer of Deliveries.
+	// Enricher is the durable consumer of Deliveries, for the bulk class BulkConsumer of it.
 	Enricher      = "enricher"
 	indexerPrefix = "indexer-"
 )
@@ -52,10 +53,10 @@ func (t Topology) Total() int64 {
 	return int64(t.DeliveriesMaxBytes+t.DocumentsMaxBytes+t.DeadLettersMaxBytes) + int64(len(buckets()))*bucketMaxBytes
 }
 
-// SubjectDocuments is where the documents of a namespace go.
+// SubjectDocuments is where the documents of a namespace go, those of the bulk class to BulkSubject of it.
 func SubjectDocuments(namespace string) string { return subjectDocuments + namespace }
 
-// Indexer is the name of a namespace's durable consumer of Documents.
+// Indexer is the name of a namespace's durable consumer of Documents, for the bulk class BulkConsumer of it.
 func Indexer(namespace string) string { return indexerPrefix + namespace }
 
 // namespacePattern is what fits an index name, a subject and a consumer name alike.
@@ -77,7 +78,7 @@ type Change struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// Setup creates the streams, buckets and the enricher's consumer, or brings them to t. It can be repeated. What would
+// Setup creates the streams, buckets and the enricher's consumers, or brings them to t. It can be repeated. What would
 // lose data (less room than is in use, other storage or retention, a stream we did not make) is refused with a reason.
 func (c *Conn) Setup(ctx context.Context, t Topology) ([]Change, error) {
 	var changes []Change
@@ -95,8 +96,8 @@ func (c *Conn) Setup(ctx context.Context, t Topology) ([]Change, error) {
 		}
 		changes = append(changes, change)
 	}
-	change, err := c.ensureConsumer(ctx, Deliveries, Enricher, SubjectDeliveries)
-	return append(changes, change), err
+	consumers, err := c.ensureConsumers(ctx, Deliveries, Enricher)
+	return append(changes, consumers...), err
 }
 
 // BeginCounting begins to count verdicts, if nobody did so yet. Where messages were finished already that may take a look
@@ -114,30 +115,33 @@ func (c *Conn) BeginCounting(ctx context.Context) error {
 	return nil
 }
 
-// SetupNamespace creates the indexer's consumer for one namespace; the namespace's documents are kept from then on.
-func (c *Conn) SetupNamespace(ctx context.Context, namespace string) (Change, error) {
+// SetupNamespace creates the indexer's consumers for one namespace; the namespace's documents are kept from then on.
+func (c *Conn) SetupNamespace(ctx context.Context, namespace string) ([]Change, error) {
 	if err := CheckNamespace(namespace); err != nil {
-		return Change{}, err
+		return nil, err
 	}
-	return c.ensureConsumer(ctx, Documents, Indexer(namespace), SubjectDocuments(namespace))
+	return c.ensureConsumers(ctx, Documents, Indexer(namespace))
 }
 
 // streams is the whole topology as data.
 func streams(t Topology) []jetstream.StreamConfig {
-	one := func(name, subject, about string, size config.Bytes) jetstream.StreamConfig {
+	one := func(name string, subjects []string, about string, size config.Bytes) jetstream.StreamConfig {
 		return jetstream.StreamConfig{
-			Name: name, Subjects: []string{subject}, Description: about,
+			Name: name, Subjects: subjects, Description: about,
 			Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, Storage: jetstream.FileStorage,
 			MaxBytes: int64(size), Replicas: t.Replicas, Duplicates: t.DuplicateWindow,
 			Metadata: map[string]string{metaMade: topologyVersion},
 		}
 	}
-	deliveries := one(Deliveries, SubjectDeliveries, "webhook posts as received, until enriched", t.DeliveriesMaxBytes)
-	documents := one(Documents, subjectDocuments+"*", "documents ready for _bulk, until indexed", t.DocumentsMaxBytes)
-	letters := one(DeadLetters, SubjectDeadLetters+">", "what could not be mapped or indexed, with the reason", t.DeadLettersMaxBytes)
+	deliveries := one(Deliveries, classSubjects(SubjectDeliveries), "webhook posts as received, until enriched", t.DeliveriesMaxBytes)
+	documents := one(Documents, classSubjects(SubjectDocuments("*")), "documents ready for _bulk, until indexed", t.DocumentsMaxBytes)
+	letters := one(DeadLetters, []string{SubjectDeadLetters + ">"}, "what could not be mapped or indexed, with the reason", t.DeadLettersMaxBytes)
 	deliveries.DenyDelete, documents.DenyDelete = true, true
-	return []jetstream.StreamConfig{deliveries, documents, letters}
+	return []jetstream.StreamConfig{documents, letters, deliveries} // who gets bulk must be able to hand it on
 }
+
+// classSubjects are the subjects of both classes.
+func classSubjects(subject string) []string { return []string{subject, BulkSubject(subject)} }
 
 func (c *Conn) ensureStream(ctx context.Context, want jetstream.StreamConfig) (Change, error) {
 	change := Change{Kind: "stream", Name: want.Name, Action: "created"}
@@ -192,7 +196,20 @@ func differs(have, want jetstream.StreamConfig) bool {
 	return have.MaxBytes != want.MaxBytes || have.Replicas != want.Replicas || have.Duplicates != want.Duplicates ||
 		have.Discard != want.Discard || have.MaxAge != want.MaxAge || have.DenyDelete != want.DenyDelete ||
 		have.MaxMsgs > 0 || have.MaxMsgsPerSubject > 0 || have.Description != want.Description ||
-		have.Metadata[metaMade] != want.Metadata[metaMade] || len(have.Subjects) != 1 || have.Subjects[0] != want.Subjects[0]
+		have.Metadata[metaMade] != want.Metadata[metaMade] || !slices.Equal(have.Subjects, want.Subjects)
+}
+
+// ensureConsumers makes the consumers of both classes.
+func (c *Conn) ensureConsumers(ctx context.Context, stream, consumer string) ([]Change, error) {
+	var changes []Change
+	for _, name := range Classes(consumer) {
+		change, err := c.ensureConsumer(ctx, stream, name, subjectOf(name))
+		if err != nil {
+			return changes, err
+		}
+		changes = append(changes, change)
+	}
+	return changes, nil
 }
 
 func (c *Conn) ensureConsumer(ctx context.Context, stream, name, subject string) (Change, error) {

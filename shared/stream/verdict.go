@@ -33,7 +33,8 @@ type tally struct {
 
 // isRequired reports whether nothing of a stream may go before the consumer has finished it.
 func isRequired(stream, consumer string) bool {
-	return stream == Deliveries && consumer == Enricher || stream == Documents && strings.HasPrefix(consumer, indexerPrefix)
+	plain := PlainConsumer(consumer)
+	return stream == Deliveries && plain == Enricher || stream == Documents && strings.HasPrefix(plain, indexerPrefix)
 }
 
 // openTally makes sure that counting has begun before the first message is pulled.

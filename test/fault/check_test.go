@@ -31,7 +31,7 @@ func (v *verdict) problem(format string, args ...any) {
 // settled reports whether nobody has anything left to do.
 func (r *rig) settled(ctx context.Context) error {
 	for _, c := range [][2]string{{stream.Deliveries, stream.Enricher}, {stream.Documents, stream.Indexer(r.namespace)}} {
-		p, err := r.conn.Progress(ctx, c[0], c[1])
+		p, err := r.conn.Overall(ctx, c[0], c[1])
 		if err != nil {
 			return err
 		}
@@ -70,7 +70,7 @@ func (r *rig) caughtUp(ctx context.Context, limit time.Duration) (time.Duration,
 				}
 				last = state.Last
 			}
-			p, err := r.conn.Progress(ctx, c[0], c[1])
+			p, err := r.conn.Overall(ctx, c[0], c[1])
 			if err == nil && p.Done < last && p.Waiting+uint64(p.InFlight) > 0 {
 				err = fmt.Errorf("%s is at %d, not at %d", c[1], p.Done, last)
 			}

@@ -249,7 +249,7 @@ func templateForeign(x *trial) (func() error, error) {
 	if err := lies(); err != nil {
 		return nil, err
 	}
-	p, err := x.conn.Progress(x.ctx, "DOCUMENTS", "indexer-"+x.namespace)
+	p, err := x.conn.Overall(x.ctx, "DOCUMENTS", "indexer-"+x.namespace)
 	if err != nil {
 		return nil, err
 	}

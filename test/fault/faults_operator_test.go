@@ -31,7 +31,10 @@ func consumersDeleted(x *trial) (func() error, error) {
 	}
 	ctx, cancel := context.WithTimeout(x.ctx, 10*time.Second)
 	defer cancel()
-	for _, c := range [][2]string{{stream.Deliveries, stream.Enricher}, {stream.Documents, stream.Indexer(x.namespace)}} {
+	for _, c := range [][2]string{
+		{stream.Deliveries, stream.Enricher}, {stream.Deliveries, stream.BulkConsumer(stream.Enricher)},
+		{stream.Documents, stream.Indexer(x.namespace)}, {stream.Documents, stream.BulkConsumer(stream.Indexer(x.namespace))},
+	} {
 		if err := js.DeleteConsumer(ctx, c[0], c[1]); err != nil {
 			return nil, fmt.Errorf("deleting %s: %w", c[1], err)
 		}

@@ -124,7 +124,7 @@ func overflow(x *trial) (func() error, error) {
 		if err != nil {
 			return err
 		}
-		p, err := x.conn.Progress(x.ctx, stream.Documents, stream.Indexer(x.namespace))
+		p, err := x.conn.Overall(x.ctx, stream.Documents, stream.Indexer(x.namespace))
 		if err != nil {
 			return err
 		}

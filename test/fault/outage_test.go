@@ -98,7 +98,7 @@ func (x *trial) outage(t *testing.T) error {
 	if err := heal(); err != nil {
 		return err
 	}
-	waiting, err := x.conn.Progress(x.ctx, stream.Documents, stream.Indexer(x.namespace))
+	waiting, err := x.conn.Overall(x.ctx, stream.Documents, stream.Indexer(x.namespace))
 	if err != nil {
 		return err
 	}

@@ -120,7 +120,7 @@ func (r *rig) settle(limit time.Duration) {
 	r.t.Helper()
 	for _, c := range [][2]string{{stream.Deliveries, stream.Enricher}, {stream.Documents, stream.Indexer(r.namespace)}} {
 		harness.Await(r.t, limit, "all messages of "+c[0]+" have their verdict", func() bool {
-			p, err := r.conn.Progress(r.t.Context(), c[0], c[1])
+			p, err := r.conn.Overall(r.t.Context(), c[0], c[1])
 			return err == nil && p.Waiting+uint64(p.InFlight) == 0
 		})
 	}

@@ -130,7 +130,7 @@ func (r *rig) send(o simulator.StreamOptions, source func() (simulator.Event, bo
 		r.t.Fatalf("%v: %+v", err, report)
 	}
 	idle := func(name, consumer string) bool {
-		p, err := r.conn.Progress(r.t.Context(), name, consumer)
+		p, err := r.conn.Overall(r.t.Context(), name, consumer)
 		return err == nil && p.Waiting == 0 && p.InFlight == 0
 	}
 	harness.Await(r.t, 20*time.Minute, "a verdict for every document", func() bool {

@@ -35,7 +35,7 @@ func Roles() []Role {
 		{
 			Name: Receiver, About: "publishes deliveries, follows the registry, writes what it saw of the endpoints",
 			Publish: slices.Concat(
-				[]string{"$JS.API.INFO", stream.SubjectDeliveries},
+				[]string{"$JS.API.INFO", stream.SubjectDeliveries, stream.BulkSubject(stream.SubjectDeliveries)},
 				follow(stream.BucketEndpoints),
 				write(stream.BucketStatus, ">"),
 			),
@@ -44,10 +44,11 @@ func Roles() []Role {
 		{
 			Name: Enricher, About: "reads deliveries, publishes documents and dead letters, makes room in DELIVERIES, watches the endpoints",
 			Publish: slices.Concat(
-				[]string{"$JS.API.INFO", stream.SubjectDocuments("*"), stream.SubjectDeadLetters + "enricher.>"},
+				[]string{"$JS.API.INFO", stream.SubjectDocuments("*"), stream.BulkSubject(stream.SubjectDocuments("*")), stream.SubjectDeadLetters + "enricher.>"},
 				follow(stream.BucketEndpoints),
 				namespaces(),
 				consume(stream.Deliveries, stream.Enricher),
+				consume(stream.Deliveries, stream.BulkConsumer(stream.Enricher)),
 				tend(stream.Deliveries),
 				watch(),
 			),

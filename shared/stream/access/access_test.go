@@ -109,8 +109,10 @@ func (s *site) asReceiver() {
 	_, err = board.Own(ctx, "first", "rig")
 	must(s.t, "reading the own status", err)
 	must(s.t, "writing the status", board.Write(ctx, "first", "rig", endpoint.Status{Deliveries: 1}))
-	_, err = conn.Publish(ctx, stream.Outgoing{Subject: stream.SubjectDeliveries, Data: []byte("{}")})
-	must(s.t, "publishing a delivery", err)
+	for _, bulk := range []bool{false, true} {
+		_, err = conn.Publish(ctx, stream.Outgoing{Subject: stream.SubjectDeliveries, Data: []byte("{}"), Bulk: bulk})
+		must(s.t, "publishing a delivery", err)
+	}
 }
 
 func (s *site) readRegistry(conn *stream.Conn) {
@@ -133,10 +135,9 @@ func (s *site) asWorker(conn *stream.Conn, name, durable string) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	must(s.t, "readiness", conn.Ready(ctx))
 	s.readRegistry(conn)
-	inbox, err := conn.Inbox(ctx, name, durable, 24<<20)
-	must(s.t, "opening the inbox", err)
 	janitor := conn.NewJanitor(name, time.Second)
-	janitor.Attach(inbox)
+	inbox, err := conn.Pair(ctx, name, durable, 24<<20, janitor.Attach)
+	must(s.t, "opening the inboxes", err)
 	pool := stream.NewPool(inbox, 1, stream.Want{Count: 1, Bytes: 1}, func(_ context.Context, batch []*stream.Message) {
 		for _, m := range batch {
 			if m.Delivered == 1 {
@@ -164,7 +165,7 @@ func (s *site) asWorker(conn *stream.Conn, name, durable string) {
 	must(s.t, "stopping", pool.Stop(ctx))
 	must(s.t, "working", <-ended)
 	s.lose(janitor, name, now)
-	_, err = conn.Oldest(ctx, name, durable)
+	_, err = conn.OldestOverall(ctx, name, durable)
 	must(s.t, "asking for the oldest message", err)
 	cancel()
 }
@@ -191,13 +192,13 @@ func (s *site) name(durable string) string {
 	return name
 }
 
-// put stores two messages in a stream.
+// put stores two messages of each class in a stream.
 func (s *site) put(name string) {
 	s.t.Helper()
 	conn := s.connect(access.Operator, "cli")
 	subject := map[string]string{stream.Deliveries: stream.SubjectDeliveries, stream.Documents: stream.SubjectDocuments("default")}[name]
-	for range 2 {
-		_, err := conn.Publish(s.t.Context(), stream.Outgoing{Subject: subject, Data: []byte("{}")})
+	for i := range 4 {
+		_, err := conn.Publish(s.t.Context(), stream.Outgoing{Subject: subject, Data: []byte("{}"), Bulk: i%2 == 1})
 		must(s.t, "publishing", err)
 	}
 }
@@ -234,9 +235,11 @@ func (s *site) watches(conn *stream.Conn) {
 // asEnricher does what the enricher does.
 func (s *site) asEnricher() {
 	conn := s.connect(access.Enricher, "enricher")
-	_, err := conn.Publish(s.t.Context(), stream.Outgoing{Subject: stream.SubjectDocuments("default"), Data: []byte("{}")})
-	must(s.t, "publishing documents", err)
-	_, err = deadletter.Open(conn).Put(s.t.Context(), &deadletter.Letter{Stage: deadletter.StageEnricher, Key: "test", Piece: 1})
+	for _, bulk := range []bool{false, true} {
+		_, err := conn.Publish(s.t.Context(), stream.Outgoing{Subject: stream.SubjectDocuments("default"), Data: []byte("{}"), Bulk: bulk})
+		must(s.t, "publishing documents", err)
+	}
+	_, err := deadletter.Open(conn).Put(s.t.Context(), &deadletter.Letter{Stage: deadletter.StageEnricher, Key: "test", Piece: 1})
 	must(s.t, "setting aside", err)
 	s.readNamespace(conn)
 	s.asWorker(conn, stream.Deliveries, stream.Enricher)
@@ -331,10 +334,9 @@ func TestAServiceMayBeginToCountByItself(t *testing.T) {
 	} {
 		s.forgetCounts()
 		conn := s.connect(role, role)
-		inbox, err := conn.Inbox(t.Context(), of[0], of[1], 24<<20)
-		must(t, "beginning to count as the "+role, err)
 		janitor := conn.NewJanitor(of[0], time.Hour)
-		janitor.Attach(inbox)
+		inbox, err := conn.Pair(t.Context(), of[0], of[1], 24<<20, janitor.Attach)
+		must(t, "beginning to count as the "+role, err)
 		must(t, "the first round of the "+role, janitor.Sweep(t.Context(), time.Now()))
 		s.put(of[0])
 		pool := stream.NewPool(inbox, 1, stream.Want{Count: 1, Bytes: 1}, func(_ context.Context, batch []*stream.Message) {
@@ -349,7 +351,7 @@ func TestAServiceMayBeginToCountByItself(t *testing.T) {
 			must(t, "a round of the "+role, janitor.Sweep(t.Context(), time.Now()))
 			l, err := operator.Ledger(t.Context())
 			must(t, "reading the ledger", err)
-			return len(l.Entries) == 1 && l.Entries[0].Expired == 6 && l.Uncounted == 0
+			return len(l.Entries) == 1 && l.Entries[0].Expired == 12 && l.Uncounted == 0
 		})
 		must(t, "stopping", pool.Stop(t.Context()))
 		must(t, "working", <-ended)

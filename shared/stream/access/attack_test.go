@@ -62,7 +62,7 @@ func TestAStolenKeyOpensNothingElse(t *testing.T) {
 			"$JS.API.CONSUMER.CREATE.DELIVERIES.mine", "$JS.API.CONSUMER.DURABLE.CREATE.DELIVERIES.mine", "$JS.API.CONSUMER.CREATE.DEAD_LETTERS.mine",
 			"$JS.API.CONSUMER.CREATE.KV_ENDPOINTS", "$JS.API.CONSUMER.DELETE.DELIVERIES.enricher", "$JS.API.CONSUMER.DELETE.DOCUMENTS.indexer-default",
 			"$JS.API.CONSUMER.PAUSE.DELIVERIES.enricher", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.META.LEADER.STEPDOWN",
-			"$JS.API.ACCOUNT.PURGE.$G", "$KV.ENDPOINTS.endpoint.first", "$KV.ENDPOINTS.namespace.mine", "sluice.other", "sluice.deadletters.receiver.x.0",
+			"$JS.API.ACCOUNT.PURGE.$G", "$KV.ENDPOINTS.endpoint.first", "$KV.ENDPOINTS.namespace.mine", "sluice.other", "sluice.deadletters.receiver.x.0", "$JS.API.CONSUMER.DELETE.DELIVERIES.bulk-enricher", "sluice.deliveries.other", "sluice.documents.default.other",
 			"$SYS.REQ.SERVER.PING", "_INBOX_cli.somebody.else", "_INBOX.x",
 		},
 		"subscribe": {">", "sluice.>", "sluice.deliveries", "$KV.>", "$JS.API.>", "$JS.ACK.>", "_INBOX.>", "_INBOX_cli.>", "_INBOX_*.>", "$SYS.>"},
@@ -71,7 +71,7 @@ func TestAStolenKeyOpensNothingElse(t *testing.T) {
 		access.Receiver: {
 			"publish": {
 				"$JS.API.STREAM.PURGE.DELIVERIES", "$JS.API.STREAM.MSG.GET.DELIVERIES", "$JS.API.DIRECT.GET.DELIVERIES", "$JS.API.STREAM.INFO.DELIVERIES",
-				"$JS.API.CONSUMER.MSG.NEXT.DELIVERIES.enricher", "$JS.API.CONSUMER.INFO.DELIVERIES.enricher", "$JS.ACK.DELIVERIES.enricher.1.1.1.1.0",
+				"$JS.API.CONSUMER.MSG.NEXT.DELIVERIES.enricher", "$JS.API.CONSUMER.MSG.NEXT.DELIVERIES.bulk-enricher", "sluice.documents.default.bulk", "$JS.API.CONSUMER.INFO.DELIVERIES.enricher", "$JS.ACK.DELIVERIES.enricher.1.1.1.1.0",
 				"$JS.API.STREAM.MSG.GET.DOCUMENTS", "$JS.API.STREAM.PURGE.KV_ENDPOINT_STATUS", "$JS.API.CONSUMER.CREATE.KV_ENDPOINT_STATUS.mine.$KV.ENDPOINT_STATUS.>",
 				"$KV.VERDICTS.DELIVERIES.x", "$KV.LOSSES.DELIVERIES.x.1", "sluice.documents.default", "sluice.deadletters.enricher.x.0",
 			},
@@ -79,21 +79,21 @@ func TestAStolenKeyOpensNothingElse(t *testing.T) {
 		},
 		access.Enricher: {
 			"publish": {
-				"sluice.deliveries", "$JS.API.STREAM.PURGE.DOCUMENTS", "$JS.API.STREAM.MSG.GET.DOCUMENTS", "$JS.API.CONSUMER.MSG.NEXT.DOCUMENTS.indexer-default",
+				"sluice.deliveries", "sluice.deliveries.bulk", "$JS.API.STREAM.PURGE.DOCUMENTS", "$JS.API.STREAM.MSG.GET.DOCUMENTS", "$JS.API.CONSUMER.MSG.NEXT.DOCUMENTS.indexer-default",
 				"$KV.ENDPOINT_STATUS.first.rig", "$KV.VERDICTS.DOCUMENTS.x", "sluice.deadletters.indexer.x.0",
 			},
 			"subscribe": {"_INBOX_receiver.>", "_INBOX_indexer.>"},
 		},
 		access.Indexer: {
 			"publish": {
-				"sluice.deliveries", "sluice.documents.default", "$JS.API.STREAM.PURGE.DELIVERIES", "$JS.API.STREAM.MSG.GET.DELIVERIES",
+				"sluice.deliveries", "sluice.deliveries.bulk", "sluice.documents.default", "sluice.documents.default.bulk", "$JS.API.STREAM.PURGE.DELIVERIES", "$JS.API.STREAM.MSG.GET.DELIVERIES",
 				"$JS.API.CONSUMER.MSG.NEXT.DELIVERIES.enricher", "$KV.ENDPOINT_STATUS.first.rig", "$KV.VERDICTS.DELIVERIES.x", "sluice.deadletters.enricher.x.0",
 			},
 			"subscribe": {"_INBOX_receiver.>", "_INBOX_enricher.>"},
 		},
 		access.Retention: {
 			"publish": {
-				"sluice.deliveries", "sluice.documents.default", "$JS.API.STREAM.PURGE.DELIVERIES", "$JS.API.STREAM.MSG.GET.DOCUMENTS", "$JS.API.STREAM.INFO.DELIVERIES",
+				"sluice.deliveries", "sluice.deliveries.bulk", "sluice.documents.default", "sluice.documents.default.bulk", "$JS.API.STREAM.PURGE.DELIVERIES", "$JS.API.STREAM.MSG.GET.DOCUMENTS", "$JS.API.STREAM.INFO.DELIVERIES",
 				"$JS.API.CONSUMER.MSG.NEXT.DOCUMENTS.indexer-default", "$KV.VERDICTS.DELIVERIES.x", "$JS.API.DIRECT.GET.KV_ENDPOINTS.$KV.ENDPOINTS.endpoint.first",
 			},
 			"subscribe": {"_INBOX_receiver.>", "_INBOX_enricher.>", "_INBOX_indexer.>"},
@@ -178,6 +178,32 @@ func TestADenialIsNamedInTheLogAndInTheError(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if text := logs.String(); !strings.Contains(text, `"level":"ERROR"`) || !strings.Contains(text, `"denied":"publish to sluice.deliveries"`) || !strings.Contains(text, "sluice nats-users") {
+		t.Errorf("the log says %s", text)
+	}
+}
+
+// The users' file is from before there was a bulk class. A burst is stored all the same, once.
+func TestWhoMayNotPublishBulkPublishesPlain(t *testing.T) {
+	s := open(t)
+	path := s.dir + "/" + access.ConfigFile
+	raw, err := os.ReadFile(path)
+	must(t, "reading the configuration", err)
+	must(t, "writing the configuration", os.WriteFile(path, bytes.Replace(raw, []byte("\"sluice.deliveries.bulk\"\n"), []byte("\n"), 1), 0o600))
+	s.Reload(t)
+	logs := &lines{}
+	conn, err := stream.Open(t.Context(), "receiver", s.config(access.Receiver), slog.New(slog.NewJSONHandler(logs, nil)))
+	must(t, "connecting", err)
+	defer conn.Close()
+	for _, id := range []string{"one", "two"} {
+		receipt, err := conn.Publish(t.Context(), stream.Outgoing{Subject: stream.SubjectDeliveries, ID: id, Data: []byte("{}"), Bulk: true})
+		must(t, "publishing", err)
+		kept, err := s.connect(access.Operator, "cli").Get(t.Context(), stream.Deliveries, receipt.Sequence)
+		must(t, "reading", err)
+		if receipt.Duplicate || kept.Subject != stream.SubjectDeliveries {
+			t.Errorf("%+v lies on %s", receipt, kept.Subject)
+		}
+	}
+	if text := logs.String(); !strings.Contains(text, "the bulk class takes nothing") || !strings.Contains(text, `"denied":"publish to sluice.deliveries.bulk"`) {
 		t.Errorf("the log says %s", text)
 	}
 }

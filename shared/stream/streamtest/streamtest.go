@@ -3,9 +3,13 @@ package streamtest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/stream"
@@ -68,4 +72,40 @@ func (s *Server) Open(t testing.TB, namespaces ...string) *stream.Conn {
 		}
 	}
 	return conn
+}
+
+// WithoutBulk makes the streams and consumers what they were before there was a bulk class.
+func (s *Server) WithoutBulk(t testing.TB) {
+	t.Helper()
+	nc, err := nats.Connect(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{stream.Deliveries, stream.Documents} {
+		if err := withoutBulk(t.Context(), js, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func withoutBulk(ctx context.Context, js jetstream.JetStream, name string) error {
+	s, err := js.Stream(ctx, name)
+	if err != nil {
+		return err
+	}
+	names := s.ConsumerNames(ctx)
+	for consumer := range names.Name() {
+		if stream.IsBulkConsumer(consumer) {
+			err = errors.Join(err, s.DeleteConsumer(ctx, consumer))
+		}
+	}
+	cfg := s.CachedInfo().Config
+	cfg.Subjects = cfg.Subjects[:1]
+	_, updateErr := js.UpdateStream(ctx, cfg)
+	return errors.Join(err, names.Err(), updateErr)
 }

@@ -136,7 +136,7 @@ func (w *work) account() { w.message.Count(stream.Part{}, w.became.All()) }
 
 // all handles the deliveries of a message, one after another.
 func (w *work) all(ctx context.Context, deliveries []delivery.Delivery) error {
-	w.builder = parts.New(parts.Source{Created: w.p.Created, Sequence: w.message.Sequence, Received: oldest(deliveries)}, w.p.PartBytes, w.room())
+	w.builder = parts.New(parts.Source{Created: w.p.Created, Sequence: w.message.Sequence, Received: oldest(deliveries), Bulk: w.message.Bulk()}, w.p.PartBytes, w.room())
 	w.builder.Room = w.take
 	for i := range deliveries {
 		w.newest = time.Time{}

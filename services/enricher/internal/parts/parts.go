@@ -30,6 +30,7 @@ type Source struct {
 	Created  time.Time // of its stream: with the sequence it names the message for ever
 	Sequence uint64
 	Received time.Time // of the oldest delivery in it
+	Bulk     bool      // its class, which the documents keep
 }
 
 // Builder gathers the documents of one message of deliveries. It is not safe for concurrent use.
@@ -147,7 +148,7 @@ func (b *Builder) close(namespace string, p *part) {
 		return
 	}
 	b.done = append(b.done, stream.Outgoing{
-		Subject: stream.SubjectDocuments(namespace), Data: p.ndjson, Pack: true,
+		Subject: stream.SubjectDocuments(namespace), Data: p.ndjson, Pack: true, Bulk: b.source.Bulk,
 		ID: fmt.Sprintf("%d-%d-%d-%016x", b.source.Created.UnixNano(), b.source.Sequence, b.cut, p.names.Sum64()),
 		Header: stream.Header{
 			stream.SchemaHeader: strconv.Itoa(stream.DocumentsSchema), HeaderCount: strconv.Itoa(p.count), HeaderOrigin: fmt.Sprintf("%s:%d", stream.Deliveries, b.source.Sequence),

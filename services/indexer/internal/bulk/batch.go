@@ -132,6 +132,7 @@ func split(m *stream.Message) ([]*document, error) {
 	docs, all := make([]*document, 0, most), make([]document, 0, most) // one allocation, not one for each
 	p := &pending{message: m}
 	index := ""
+	home, _, _ := stream.SplitDocuments(m.Subject) // of either class
 	for rest := m.Data; len(rest) > 0; {
 		head := bytes.IndexByte(rest, '\n') + 1
 		body := bytes.IndexByte(rest[head:], '\n') + 1
@@ -144,7 +145,7 @@ func split(m *stream.Message) ([]*document, error) {
 		}
 		if string(name) != index {
 			index = string(name)
-			if namespace, _, ok := period.Split(index); !ok || stream.SubjectDocuments(namespace) != m.Subject || strings.ToLower(index) != index {
+			if namespace, _, ok := period.Split(index); !ok || namespace != home || strings.ToLower(index) != index {
 				return nil, fmt.Errorf("%w: document %d goes to index %s, but came on %s", errMessage, len(docs)+1, index, m.Subject)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/sluicelog/sluice/shared/delivery"
@@ -23,7 +24,7 @@ const (
 	smallPlain   = 1 << 20   // and so are bodies that become larger than this when decompressed
 	sharedBytes  = 2 << 20   // of one shared message, counted after decompression: whoever reads it opens all of it
 	sharedCount  = 256
-	commitLanes  = 2         // commits at once
+	commitLanes  = 2         // commits at once, of each class
 	muchBytes    = 128 << 10 // for which a commit begins while another one is being synced
 	headerMargin = 64 << 10
 )
@@ -34,7 +35,7 @@ const MinPayload = 1 << 20
 // Committer puts deliveries on disk. Small ones that wait at the same moment share one message.
 type Committer struct {
 	stream  publisher
-	queue   chan *pending
+	queues  [2]chan *pending // of the plain class and of the bulk one: a message is of one class
 	timeout time.Duration
 	metrics *Metrics
 }
@@ -49,25 +50,36 @@ type pending struct {
 
 // NewCommitter returns a committer; Run does its work.
 func NewCommitter(s publisher, timeout time.Duration, m *Metrics) *Committer {
-	return &Committer{stream: s, queue: make(chan *pending), timeout: timeout, metrics: m}
+	return &Committer{stream: s, queues: [2]chan *pending{make(chan *pending), make(chan *pending)}, timeout: timeout, metrics: m}
 }
 
-// Run commits until ctx ends. The first delivery goes at once; what comes while it is being synced goes together. A second
-// commit begins beside the first only when there is much for it: else it would take away what the next one could share.
+// Run commits until ctx ends, each class by itself, so that none waits for the other.
 func (c *Committer) Run(ctx context.Context) error {
+	var classes sync.WaitGroup
+	for class, queue := range c.queues {
+		classes.Go(func() { c.serve(ctx, queue, class == 1) })
+	}
+	classes.Wait()
+	return nil
+}
+
+// serve commits what comes by one queue. The first delivery goes at once; what comes while it is being synced goes together.
+// A second commit begins beside the first only when there is much for it: else it would take away what the next one could
+// share.
+func (c *Committer) serve(ctx context.Context, queue chan *pending, bulk bool) {
 	g := gathering{}
 	done := make(chan struct{}, commitLanes)
 	for busy := 0; ; {
 		if ctx.Err() == nil && g.goes(busy) {
 			batch := g.take()
 			busy++
-			go func() { c.commit(ctx, batch); done <- struct{}{} }()
+			go func() { c.commit(ctx, batch, bulk); done <- struct{}{} }()
 			continue
 		}
 		select {
-		case next := <-g.open(c.queue, c.full()):
+		case next := <-g.open(queue, c.full()):
 			g.add(next)
-			g.drain(c.queue, c.full())
+			g.drain(queue, c.full())
 		case <-done:
 			busy--
 		case <-ctx.Done():
@@ -75,7 +87,7 @@ func (c *Committer) Run(ctx context.Context) error {
 				<-done
 			}
 			g.giveUp(ctx.Err())
-			return nil
+			return
 		}
 	}
 }
@@ -133,7 +145,7 @@ func (g *gathering) giveUp(err error) {
 }
 
 // commit publishes a batch as one message and tells everyone in it.
-func (c *Committer) commit(ctx context.Context, batch []*pending) {
+func (c *Committer) commit(ctx context.Context, batch []*pending, bulk bool) {
 	live := batch[:0]
 	for _, p := range batch {
 		if p.ctx.Err() == nil {
@@ -149,14 +161,14 @@ func (c *Committer) commit(ctx context.Context, batch []*pending) {
 	for i, p := range live {
 		all[i] = p.delivery
 	}
-	err := c.publish(ctx, all)
+	err := c.publish(ctx, all, bulk)
 	for _, p := range live {
 		p.done <- err
 	}
 }
 
-// publish stores deliveries as one message.
-func (c *Committer) publish(ctx context.Context, all []delivery.Delivery) error {
+// publish stores deliveries as one message of a class.
+func (c *Committer) publish(ctx context.Context, all []delivery.Delivery, bulk bool) error {
 	header, payload, err := delivery.Encode(all)
 	if err != nil {
 		return err
@@ -164,7 +176,7 @@ func (c *Committer) publish(ctx context.Context, all []delivery.Delivery) error 
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	begin := time.Now()
-	_, err = c.stream.Publish(ctx, stream.Outgoing{Subject: stream.SubjectDeliveries, ID: commitID(all), Header: header, Data: payload, Pack: true})
+	_, err = c.stream.Publish(ctx, stream.Outgoing{Subject: stream.SubjectDeliveries, ID: commitID(all), Header: header, Data: payload, Pack: true, Bulk: bulk})
 	c.metrics.commit(len(all), time.Since(begin), err)
 	return err
 }
@@ -174,17 +186,24 @@ func commitID(all []delivery.Delivery) string {
 	return all[0].ID + "." + strconv.Itoa(all[0].Part)
 }
 
-// Store puts one delivery on disk, whole or in parts, and returns when it is. plain is the body's size after
-// decompression, share pays for the memory that cutting takes. The error is a refusal.
-func (c *Committer) Store(ctx context.Context, d delivery.Delivery, plain int64, share *lease) error {
+// extent is what a delivery takes.
+type extent struct {
+	plain int64 // bytes of the body after decompression
+	bulk  bool  // it is of the bulk class
+	share *lease
+}
+
+// Store puts one delivery on disk, whole or in parts, and returns when it is. Its lease pays for the memory that
+// cutting takes. The error is a refusal.
+func (c *Committer) Store(ctx context.Context, d delivery.Delivery, of extent) error {
 	var err error
 	switch {
-	case len(d.Body) <= smallBody && plain <= smallPlain:
-		err = c.share(ctx, d, plain)
+	case len(d.Body) <= smallBody && of.plain <= smallPlain:
+		err = c.share(ctx, d, of)
 	case len(d.Body)+headerMargin <= c.stream.MaxPayload():
-		err = c.publish(ctx, []delivery.Delivery{d})
+		err = c.publish(ctx, []delivery.Delivery{d}, of.bulk)
 	default:
-		err = c.storeParts(ctx, d, plain, share)
+		err = c.storeParts(ctx, d, of)
 	}
 	_, refused := errors.AsType[*refusal](err)
 	switch {
@@ -198,12 +217,16 @@ func (c *Committer) Store(ctx context.Context, d delivery.Delivery, plain int64,
 }
 
 // share hands a delivery to the next free lane and waits for the result.
-func (c *Committer) share(ctx context.Context, d delivery.Delivery, plain int64) error {
+func (c *Committer) share(ctx context.Context, d delivery.Delivery, of extent) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	p := &pending{delivery: d, size: max(len(d.Body), int(plain)) + delivery.Overhead, ctx: ctx, done: make(chan error, 1)}
+	p := &pending{delivery: d, size: max(len(d.Body), int(of.plain)) + delivery.Overhead, ctx: ctx, done: make(chan error, 1)}
+	queue := c.queues[0]
+	if of.bulk {
+		queue = c.queues[1]
+	}
 	select {
-	case c.queue <- p:
+	case queue <- p:
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for a commit: %w", ctx.Err())
 	}
@@ -217,25 +240,25 @@ func (c *Committer) share(ctx context.Context, d delivery.Delivery, plain int64)
 
 // storeParts cuts a delivery that no message can hold and stores its parts in order. A part that is left over after a
 // failure does no harm: the sender comes again, and the same events are stored once.
-func (c *Committer) storeParts(ctx context.Context, d delivery.Delivery, plain int64, share *lease) error {
+func (c *Committer) storeParts(ctx context.Context, d delivery.Delivery, of extent) error {
 	room := CutRoom(c.stream.MaxPayload())
 	if d.Encoding != delivery.Identity {
-		room += plain
+		room += of.plain
 	}
-	if err := share.grow(ctx, room); err != nil {
+	if err := of.share.grow(ctx, room); err != nil {
 		return err
 	}
 	body := d.Body
 	if d.Encoding != delivery.Identity {
 		var err error
-		if body, err = decompress(d.Body, d.Encoding, plain); err != nil {
+		if body, err = decompress(d.Body, d.Encoding, of.plain); err != nil {
 			return fmt.Errorf("decompressing delivery %s: %w", d.ID, err)
 		}
 	}
 	d.Body, d.Encoding = nil, delivery.Identity
 	size := c.stream.MaxPayload() - headerMargin
 	_ = cut(body, size, func(part) error { d.Parts++; return nil }) // nothing in it fails
-	b := bundle{room: size, send: func(all []delivery.Delivery) error { return c.publish(ctx, all) }}
+	b := bundle{room: size, send: func(all []delivery.Delivery) error { return c.publish(ctx, all, of.bulk) }}
 	err := cut(body, size, func(p part) error {
 		d.Part, d.Body, d.First, d.Fragment = d.Part+1, p.body, p.first, p.fragment
 		return b.add(d)

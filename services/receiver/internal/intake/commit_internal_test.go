@@ -34,7 +34,7 @@ func TestWhatComesDuringACommitSharesTheNext(t *testing.T) {
 	send := func(count, size int) {
 		for range count {
 			p := &pending{delivery: delivery.Delivery{ID: "D", Namespace: "n", Body: make([]byte, size)}, size: size, ctx: t.Context(), done: answered}
-			c.queue <- p // taken at once, or in time
+			c.queues[0] <- p // taken at once, or in time
 		}
 	}
 	send(1, 100)
@@ -75,7 +75,7 @@ func TestAStopAnswersWhoWaits(t *testing.T) {
 	go func() { defer close(ended); _ = c.Run(ctx) }() // never fails
 	answered := make(chan error, 2)
 	send := func() {
-		c.queue <- &pending{delivery: delivery.Delivery{ID: "D", Namespace: "n"}, size: 1, ctx: t.Context(), done: answered}
+		c.queues[0] <- &pending{delivery: delivery.Delivery{ID: "D", Namespace: "n"}, size: 1, ctx: t.Context(), done: answered}
 	}
 	send()
 	<-s.begun

@@ -53,3 +53,17 @@ func ReadBody(r *http.Request, limit, total int64, taken prometheus.Gauge) ([]by
 	defer share.release()
 	return readBody(httptest.NewRecorder(), r, limit, share)
 }
+
+// Fair opens fair to the tests.
+type Fair struct{ *fair }
+
+// NewFair opens newFair to the tests.
+func NewFair(bytesPerSecond, burst int64) Fair { return Fair{newFair(bytesPerSecond, burst)} }
+
+// Bulk opens bulk to the tests.
+func (f Fair) Bulk(endpoint string, size int64, now time.Time) bool {
+	return f.bulk(endpoint, size, now)
+}
+
+// Known is how many endpoints are remembered.
+func (f Fair) Known() int { return len(f.buckets) }

@@ -34,6 +34,8 @@ type Limits struct {
 	Body     int64 // bytes of one body, also after decompression
 	Inflight int64 // bytes of all bodies held at once
 	Wrong    int   // wrong tokens that one address may send in a minute; 0: as many as it likes
+	Fair     int64 // bytes a second of one endpoint, after decompression, beyond which its deliveries are bulk; 0: none is
+	Burst    int64 // bytes of one endpoint at once that are not bulk
 }
 
 // Desk answers the public listener.
@@ -50,6 +52,7 @@ type Desk struct {
 	guesses   *telemetry.Throttle
 	proxies   Proxies
 	guard     *guard
+	fair      *fair
 	stopping  atomic.Bool
 }
 
@@ -69,7 +72,7 @@ func New(p Parts, limits Limits) *Desk {
 		directory: p.Directory, committer: p.Committer, sightings: p.Sightings, limits: limits,
 		budget: newBudget(limits.Inflight, p.Metrics.inflight), decoders: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		metrics: p.Metrics, log: p.Log, refusals: telemetry.NewThrottle(p.Log, time.Second),
-		guesses: telemetry.NewThrottle(p.Log, time.Minute), proxies: p.Proxies, guard: newGuard(limits.Wrong),
+		guesses: telemetry.NewThrottle(p.Log, time.Minute), proxies: p.Proxies, guard: newGuard(limits.Wrong), fair: newFair(limits.Fair, limits.Burst),
 	}
 }
 
@@ -187,10 +190,15 @@ func (d *Desk) store(ctx context.Context, w http.ResponseWriter, v *visit, share
 		return err
 	}
 	v.id = ulid.MustNew(ulid.Timestamp(v.begin), ulid.DefaultEntropy()).String()
-	return d.committer.Store(context.WithoutCancel(ctx), delivery.Delivery{
+	bulk := d.fair.bulk(v.endpoint.ID, plain, v.begin)
+	err = d.committer.Store(context.WithoutCancel(ctx), delivery.Delivery{
 		ID: v.id, Endpoint: v.endpoint.ID, Namespace: v.endpoint.Namespace, Received: v.begin.UTC(),
 		ContentType: bounded(r.Header.Get("Content-Type")), Encoding: v.encoding, Body: body,
-	}, plain, share)
+	}, extent{plain: plain, bulk: bulk, share: share})
+	if bulk && err == nil {
+		d.metrics.bulk.WithLabelValues(v.endpoint.ID).Inc()
+	}
+	return err
 }
 
 // plainSize is how many bytes a body has after decompression; the refusal says that it is broken or too large.

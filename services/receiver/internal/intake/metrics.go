@@ -11,6 +11,7 @@ type Metrics struct {
 	requests  *prometheus.CounterVec
 	bytes     *prometheus.CounterVec
 	accepted  *prometheus.CounterVec
+	bulk      *prometheus.CounterVec
 	last      *prometheus.GaugeVec
 	inflight  prometheus.Gauge
 	duration  *prometheus.HistogramVec
@@ -25,6 +26,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		requests:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_receiver_requests_total", Help: "Requests by answer."}, []string{"answer"}),
 		bytes:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_receiver_received_bytes_total", Help: "Bytes of accepted bodies, as received."}, []string{"endpoint"}),
 		accepted:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_receiver_deliveries_accepted_total", Help: "Deliveries that were answered 200: on disk."}, []string{"endpoint"}),
+		bulk:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "sluice_receiver_deliveries_bulk_total", Help: "Accepted deliveries beyond their endpoint's rate: they wait behind those of others."}, []string{"endpoint"}),
 		last:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "sluice_receiver_last_delivery_timestamp_seconds", Help: "When the last delivery was accepted."}, []string{"endpoint"}),
 		inflight:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "sluice_receiver_inflight_bytes", Help: "Bytes of bodies held right now."}),
 		duration:  prometheus.NewHistogramVec(histogram("sluice_receiver_request_duration_seconds", "Time from the first byte of a request to its answer."), []string{"answer"}),
@@ -38,7 +40,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	for _, result := range []string{"ok", "failed"} {
 		m.published.WithLabelValues(result)
 	}
-	reg.MustRegister(m.requests, m.bytes, m.accepted, m.last, m.inflight, m.duration, m.published, m.commits, m.shared)
+	reg.MustRegister(m.requests, m.bytes, m.accepted, m.bulk, m.last, m.inflight, m.duration, m.published, m.commits, m.shared)
 	return m
 }
 

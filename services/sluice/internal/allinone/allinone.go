@@ -160,8 +160,26 @@ func (p *plant) setUp(ctx context.Context) (err error) {
 	if err := p.firstEndpoint(ctx, registry); err != nil {
 		return err
 	}
+	if err := p.setUpNamespaces(ctx, registry); err != nil {
+		return err
+	}
 	p.cluster, err = elastic.Open(p.settings.Indexer.Elasticsearch)
 	return err
+}
+
+// setUpNamespaces brings what an earlier build made for the known namespaces to this one. A record that cannot be read holds
+// up nothing.
+func (p *plant) setUpNamespaces(ctx context.Context, registry *endpoint.Registry) error {
+	known, err := registry.Namespaces(ctx)
+	if err != nil {
+		p.Telemetry.Log.WarnContext(ctx, "the namespaces cannot be read, so it is not known whether their consumers are there", "error", err)
+	}
+	for _, n := range known {
+		if _, err := p.conn.SetupNamespace(ctx, n.Name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *plant) firstEndpoint(ctx context.Context, registry *endpoint.Registry) error {

@@ -68,13 +68,13 @@ func (r *replay) follow(ctx context.Context, wait time.Duration) error {
 // finished returns, by namespace, what enricher and indexer are done with. It must come before the looks at dead letters
 // and documents: what is done is in one of the two.
 func (r *replay) finished(ctx context.Context) (map[string][]*replayed, error) {
-	enriched, err := r.Conn.Progress(ctx, stream.Deliveries, stream.Enricher)
+	enriched, err := r.Conn.Overall(ctx, stream.Deliveries, stream.Enricher)
 	if err != nil {
 		return nil, err
 	}
 	all := map[string][]*replayed{}
 	for namespace, items := range r.byNamespace() {
-		indexed, err := r.Conn.Progress(ctx, stream.Documents, stream.Indexer(namespace))
+		indexed, err := r.Conn.Overall(ctx, stream.Documents, stream.Indexer(namespace))
 		if err != nil {
 			return nil, err
 		}

@@ -216,7 +216,7 @@ func (item *replayed) outgoing(l *deadletter.Letter) (stream.Outgoing, error) {
 	if l.Stage == deadletter.StageIndexer {
 		item.docID = documentID(l.Body)
 		return stream.Outgoing{
-			Subject: stream.SubjectDocuments(l.Namespace), Data: l.Body,
+			Subject: stream.SubjectDocuments(l.Namespace), Data: l.Body, Bulk: true,
 			Header: stream.Header{
 				stream.SchemaHeader: strconv.Itoa(stream.DocumentsSchema), "Sluice-Count": "1", "Sluice-Origin": fmt.Sprintf("%s:%d", stream.DeadLetters, l.Sequence),
 				"Sluice-Received-At": l.FirstSeen.UTC().Format(time.RFC3339Nano),
@@ -230,7 +230,7 @@ func (item *replayed) outgoing(l *deadletter.Letter) (stream.Outgoing, error) {
 	header, payload, err := delivery.Encode([]delivery.Delivery{{
 		ID: item.Delivery, Endpoint: l.Endpoint, Namespace: l.Namespace, Received: now, Replay: true, Body: l.Body,
 	}})
-	return stream.Outgoing{Subject: stream.SubjectDeliveries, Header: header, Data: payload}, err
+	return stream.Outgoing{Subject: stream.SubjectDeliveries, Header: header, Data: payload, Bulk: true}, err
 }
 
 func (a *App) printReplay(r *replay) error {

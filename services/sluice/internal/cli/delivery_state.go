@@ -168,7 +168,7 @@ func settle(id string, hit elastic.Hit, events []*tracked) {
 // explain says where the waiting events are.
 func (s *Session) explain(ctx context.Context, h *history, last uint64) {
 	why, enriched := "waits for the enricher", false
-	if p, err := s.Conn.Progress(ctx, stream.Deliveries, stream.Enricher); err != nil {
+	if p, err := s.Conn.Overall(ctx, stream.Deliveries, stream.Enricher); err != nil {
 		why = "the enricher cannot be asked: " + err.Error()
 	} else if enriched = p.Done >= last; enriched {
 		why = s.behindEnricher(ctx, h.Namespace)
@@ -206,7 +206,7 @@ func (s *Session) exhume(ctx context.Context, e *tracked) {
 
 // behindEnricher says what an enriched event may wait for.
 func (s *Session) behindEnricher(ctx context.Context, namespace string) string {
-	p, err := s.Conn.Progress(ctx, stream.Documents, stream.Indexer(namespace))
+	p, err := s.Conn.Overall(ctx, stream.Documents, stream.Indexer(namespace))
 	switch {
 	case err != nil:
 		return "enriched; the indexer cannot be asked: " + err.Error()

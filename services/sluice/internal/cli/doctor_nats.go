@@ -184,6 +184,9 @@ func checkConsumers(ctx context.Context, conn *stream.Conn) []finding {
 		if len(consumers) == 0 {
 			found = append(found, fail("consumers of "+name, errors.New("there are none"), "run `sluice setup`"))
 		}
+		for _, consumer := range unclassed(consumers) {
+			found = append(found, warn("consumer "+consumer, "it is missing, so one endpoint's burst holds up the others", "run `sluice setup`"))
+		}
 		for _, consumer := range consumers {
 			found = append(found, lag(ctx, conn, name, consumer))
 		}
@@ -191,9 +194,20 @@ func checkConsumers(ctx context.Context, conn *stream.Conn) []finding {
 	return found
 }
 
+// unclassed lists the consumers of the bulk class that are missing beside those of the plain one.
+func unclassed(consumers []string) (missing []string) {
+	for _, name := range consumers {
+		if bulk := stream.BulkConsumer(name); !stream.IsBulkConsumer(name) && !slices.Contains(consumers, bulk) {
+			missing = append(missing, bulk)
+		}
+	}
+	return missing
+}
+
 // passing reports whether a consumer is not one of Sluice's own, but of somebody who looks into the stream.
 func passing(name string) bool {
-	return name != stream.Enricher && !strings.HasPrefix(name, stream.Indexer(""))
+	plain := stream.PlainConsumer(name)
+	return plain != stream.Enricher && !strings.HasPrefix(plain, stream.Indexer(""))
 }
 
 // lag says how far a consumer is behind, in messages and in the age of the oldest.

@@ -250,7 +250,7 @@ type work struct {
 }
 
 func (b *bookkeeper) work(ctx context.Context) (*work, error) {
-	p, err := b.Conn.Progress(ctx, stream.Deliveries, stream.Enricher)
+	p, err := b.Conn.Overall(ctx, stream.Deliveries, stream.Enricher)
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +261,7 @@ func (b *bookkeeper) work(ctx context.Context) (*work, error) {
 	}
 	for _, n := range all {
 		w.kept[n.Name] = n
-		p, err := b.Conn.Progress(ctx, stream.Documents, stream.Indexer(n.Name))
+		p, err := b.Conn.Overall(ctx, stream.Documents, stream.Indexer(n.Name))
 		w.busy[n.Name] = err != nil || p.Waiting > 0 || p.InFlight > 0
 	}
 	return w, nil

@@ -151,11 +151,11 @@ func (w *setupWork) register(ctx context.Context) error {
 		return err
 	}
 	for _, name := range w.namespaces {
-		change, err := w.Conn.SetupNamespace(ctx, name) // before the indexers hear of the namespace
+		changes, err := w.Conn.SetupNamespace(ctx, name) // before the indexers hear of the namespace
+		w.Changes = append(w.Changes, changes...)
 		if err != nil {
 			return err
 		}
-		w.Changes = append(w.Changes, change)
 		if err := registry.EnsureNamespace(ctx, name); err != nil {
 			return err
 		}
@@ -165,11 +165,11 @@ func (w *setupWork) register(ctx context.Context) error {
 		if slices.Contains(w.namespaces, n.Name) {
 			continue
 		}
-		change, err := w.Conn.SetupNamespace(ctx, n.Name)
+		changes, err := w.Conn.SetupNamespace(ctx, n.Name)
+		w.Changes = append(w.Changes, changes...)
 		if err != nil {
 			return err
 		}
-		w.Changes = append(w.Changes, change)
 		w.namespaces = append(w.namespaces, n.Name)
 	}
 	slices.Sort(w.namespaces)

@@ -1,0 +1,63 @@
+package intake_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/sluicelog/sluice/services/receiver/internal/intake"
+)
+
+func TestWhoSendsMoreThanItsRateIsBulkAndNobodyElseIs(t *testing.T) {
+	const rate, burst = 1000, 5000
+	f := intake.NewFair(rate, burst)
+	now := time.Now()
+	for i := range 5 {
+		if f.Bulk("large", 1000, now) {
+			t.Errorf("delivery %d of the burst is bulk", i+1)
+		}
+	}
+	for range 100 {
+		if !f.Bulk("large", 1000, now) {
+			t.Fatal("more than the burst is not bulk")
+		}
+		if f.Bulk("small", 10, now) {
+			t.Fatal("another endpoint is bulk for it")
+		}
+	}
+	plain := 0
+	for range 1000 { // ten seconds, ten times the rate
+		now = now.Add(10 * time.Millisecond)
+		if !f.Bulk("large", 100, now) {
+			plain++
+		}
+	}
+	if plain < 99 || plain > 101 {
+		t.Errorf("%d bytes in ten seconds are not bulk", plain*100)
+	}
+	if f.Bulk("quiet", burst, now) || !f.Bulk("quiet", 1, now) || !f.Bulk("giant", burst+1, now) {
+		t.Error("the burst is not what it should be")
+	}
+}
+
+func TestWithoutARateNothingIsBulk(t *testing.T) {
+	f := intake.NewFair(0, 0)
+	if f.Bulk("large", 1<<40, time.Now()) || f.Known() != 0 {
+		t.Error("something is bulk")
+	}
+}
+
+func TestQuietEndpointsTakeNoRoom(t *testing.T) {
+	f := intake.NewFair(1000, 5000)
+	now := time.Now()
+	for i := range 1000 {
+		f.Bulk(fmt.Sprint(i), 2000, now)
+	}
+	for range 60 {
+		now = now.Add(time.Second)
+		f.Bulk("busy", 1000, now)
+	}
+	if f.Known() != 1 {
+		t.Errorf("%d endpoints are remembered", f.Known())
+	}
+}
