@@ -31,15 +31,14 @@ func consumersDeleted(x *trial) (func() error, error) {
 	}
 	ctx, cancel := context.WithTimeout(x.ctx, 10*time.Second)
 	defer cancel()
-	for _, c := range [][2]string{
-		{stream.Deliveries, stream.Enricher}, {stream.Deliveries, stream.BulkConsumer(stream.Enricher)},
-		{stream.Documents, stream.Indexer(x.namespace)}, {stream.Documents, stream.BulkConsumer(stream.Indexer(x.namespace))},
-	} {
-		if err := js.DeleteConsumer(ctx, c[0], c[1]); err != nil {
-			return nil, fmt.Errorf("deleting %s: %w", c[1], err)
-		}
-		if _, err := js.Consumer(ctx, c[0], c[1]); err != nil {
-			x.saw("%s: %v", c[1], err)
+	for _, c := range [][2]string{{stream.Deliveries, stream.Enricher}, {stream.Documents, stream.Indexer(x.namespace)}} {
+		for _, consumer := range stream.Classes(c[1]) {
+			if err := js.DeleteConsumer(ctx, c[0], consumer); err != nil {
+				return nil, fmt.Errorf("deleting %s: %w", consumer, err)
+			}
+			if _, err := js.Consumer(ctx, c[0], consumer); err != nil {
+				x.saw("%s: %v", consumer, err)
+			}
 		}
 	}
 	return func() error { return x.setup(x.ctx, nil) }, nil

@@ -1,7 +1,7 @@
 package intake_test
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -51,7 +51,7 @@ func TestQuietEndpointsTakeNoRoom(t *testing.T) {
 	f := intake.NewFair(1000, 5000)
 	now := time.Now()
 	for i := range 1000 {
-		f.Bulk(fmt.Sprint(i), 2000, now)
+		f.Bulk(strconv.Itoa(i), 2000, now)
 	}
 	for range 60 {
 		now = now.Add(time.Second)

@@ -200,7 +200,7 @@ func TestReplayKeepsLettersUntilTheirEventsAreSafe(t *testing.T) {
 	if document.Header["Sluice-Endpoints"] != "prod=1" || document.Header["Sluice-Replay"] != "true" {
 		t.Errorf("the ledger cannot tell whose it is: %v", document.Header)
 	}
-	if err != nil || !strings.HasPrefix(string(document.Data), `{"create"`) || document.Header["Sluice-Schema"] != "1" || document.Subject != stream.SubjectDocuments("default") {
+	if err != nil || !strings.HasPrefix(string(document.Data), `{"create"`) || document.Header["Sluice-Schema"] != "1" || document.Subject != stream.BulkSubject(stream.SubjectDocuments("default")) {
 		t.Errorf("%+v %v", document, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +88,7 @@ func TestDeliveryShowTellsWhatItKnowsWhileElasticsearchIsAway(t *testing.T) {
 	if err != nil || s.Count != 2 || s.States["unknown"] != 1 || s.States["dead"] != 1 {
 		t.Fatalf("got %v and %+v", err, s)
 	}
-	if left, err := conn.Consumers(t.Context(), stream.Deliveries); err != nil || len(left) != 1 || left[0] != stream.Enricher {
+	if left, err := conn.Consumers(t.Context(), stream.Deliveries); err != nil || len(left) != 2 || !slices.Contains(left, stream.Enricher) || !slices.Contains(left, stream.BulkConsumer(stream.Enricher)) {
 		t.Errorf("looking left consumers on the stream: %v %v", left, err)
 	}
 	if s.Items[0].LogID != "a" || s.Items[0].Code != "s" || !strings.Contains(s.Items[1].Why, "not_json") || s.Items[1].Line != 2 {

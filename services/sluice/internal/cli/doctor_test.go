@@ -132,6 +132,21 @@ func TestDoctorNamesTheServiceThatMessagesOfALaterVersionWaitFor(t *testing.T) {
 	}
 }
 
+func TestDoctorNamesTheConsumersThatAnEarlierSetupDidNotMake(t *testing.T) {
+	server, in := streamtest.Start(t), newIntake(t)
+	server.Open(t, "default")
+	server.WithoutBulk(t)
+	dir := announce(t, state.Ready{PayloadURL: in.URL, NATSURL: server.URL(), PID: os.Getpid()})
+	d, _ := examine(t, "--state", dir)
+	for _, consumer := range []string{stream.Enricher, stream.Indexer("default")} {
+		d.expect(t, "consumer "+consumer, "ok", "nothing waits")
+		d.expect(t, "consumer "+stream.BulkConsumer(consumer), "warn", "missing")
+	}
+	server.Open(t, "default")
+	d, _ = examine(t, "--state", dir)
+	d.expect(t, "consumer "+stream.BulkConsumer(stream.Enricher), "ok", "nothing waits")
+}
+
 func TestDoctorFindsTokensThatOthersMayRead(t *testing.T) {
 	dir := announce(t, state.Ready{PID: 1 << 30})
 	if err := os.Chmod(filepath.Join(dir, "ready.json"), 0o644); err != nil {
