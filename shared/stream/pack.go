@@ -28,7 +28,10 @@ const (
 )
 
 // packer compresses, a few messages at a time, so that the memory for it is bounded.
-type packer struct{ rooms chan []byte }
+type packer struct {
+	rooms chan []byte
+	off   bool // everything stays as it is
+}
 
 func newPacker() *packer {
 	p := &packer{rooms: make(chan []byte, runtime.GOMAXPROCS(0))}
@@ -44,7 +47,7 @@ const keepRoom = 4 << 20
 // pack compresses a message, unless that does not save half of it: what is left and what the connection copies of it are
 // then together no larger than the message was.
 func (p *packer) pack(out Outgoing) Outgoing {
-	if len(out.Data) < packLeast || out.Header[SchemaHeader] == "" { // without a version nobody could say what it is
+	if p.off || len(out.Data) < packLeast || out.Header[SchemaHeader] == "" { // without a version nobody could say what it is
 		return out
 	}
 	room := <-p.rooms

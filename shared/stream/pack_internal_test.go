@@ -48,6 +48,15 @@ func TestWhatRepeatsItselfIsPackedAndComesBackAsItWas(t *testing.T) {
 	}
 }
 
+func TestNothingIsPackedWhereSomebodyCouldNotReadIt(t *testing.T) {
+	p := newPacker()
+	p.off = true
+	data := bytes.Repeat([]byte("abcdefgh"), 1000)
+	if out := p.pack(Outgoing{Header: Header{SchemaHeader: "1"}, Data: data}); out.Header[SchemaHeader] != "1" || len(out.Data) != len(data) {
+		t.Errorf("%v, %d bytes", out.Header, len(out.Data))
+	}
+}
+
 // A message of a later build waits; one that is no message of ours is nobody's, and takes no memory for what it claims.
 func TestWhatCannotBeUnpackedIsTold(t *testing.T) {
 	good := newPacker().pack(Outgoing{Header: Header{SchemaHeader: "1"}, Data: bytes.Repeat([]byte("abcdefgh"), 1000)})

@@ -36,6 +36,7 @@ type Config struct {
 	NATSKeyFile     string     `envconfig:"NATS_KEY_FILE" desc:"PEM file of its private key"`
 	NATSMonitorURLs []string   `envconfig:"NATS_MONITOR_URLS" desc:"monitoring address of every NATS server, separated by commas; its /jsz must report sync always"`
 	NATSUnsafe      bool       `envconfig:"NATS_ACCEPT_LOSING_ACKNOWLEDGED_EVENTS" default:"false" desc:"start although the server may lose acknowledged events in a power cut"`
+	Unpacked        bool       `envconfig:"STREAM_UNPACKED" default:"false" desc:"store messages as they are, not compressed: while services of a build that cannot read compressed ones still run"`
 	InProcess       Dialer     `ignored:"true"` // set by the all-in-one: no socket between service and server
 	SyncAlways      bool       `ignored:"true"` // set by the all-in-one, which knows its server's setting
 
@@ -83,6 +84,7 @@ func Open(ctx context.Context, name string, cfg Config, log *slog.Logger) (*Conn
 		return nil, err
 	}
 	c := &Conn{log: log, back: &bell{ch: make(chan struct{})}, denied: newDenials(log), packer: newPacker()}
+	c.packer.off = cfg.Unpacked
 	if c.nc, err = c.dial(ctx, name, cfg); err != nil {
 		return nil, err
 	}

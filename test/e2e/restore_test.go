@@ -35,6 +35,7 @@ type house struct {
 	namespace string
 	endpoint  string
 	token     string
+	unpacked  bool // services of the present build store messages that those of an earlier one can read
 }
 
 func newHouse(t *testing.T) *house {
@@ -104,11 +105,14 @@ func (h *house) furnish() {
 // start starts a service of a build; the present one for an empty folder.
 func (h *house) start(folder, name string) *process {
 	h.t.Helper()
-	program := harness.Binary(h.t, name)
-	if folder != "" {
+	program, env := harness.Binary(h.t, name), h.env()
+	switch {
+	case folder != "":
 		program = filepath.Join(folder, name)
+	case h.unpacked:
+		env = append(env, "STREAM_UNPACKED=true")
 	}
-	return start(h.t, h.env(), program)
+	return start(h.t, env, program)
 }
 
 // receiver starts a receiver and waits until it listens.

@@ -61,12 +61,17 @@ func TestThePreviousVersionRunsBesideThisOne(t *testing.T) {
 	h.furnish()
 	source := tenant(t)
 	sent := 0
-	for _, mix := range []struct{ receiver, enricher, indexer string }{
-		{old, old, old}, // what stands there before an upgrade, after the new setup
-		{old, "", old},
-		{"", old, ""},
-		{"", "", ""},
+	for _, mix := range []struct {
+		receiver, enricher, indexer string
+		packed                      bool // the new ones store what the old ones cannot read
+	}{
+		{old, old, old, true}, // what stands there before an upgrade, after the new setup
+		{old, "", old, false},
+		{"", old, "", false},
+		{old, "", "", true}, // in the order of an upgrade, in which nobody needs to be told
+		{"", "", "", true},
 	} {
+		h.unpacked = !mix.packed
 		processes := []*process{h.receiver(mix.receiver), h.start(mix.enricher, "enricher"), h.start(mix.indexer, "indexer")}
 		events := take(source, 200)
 		h.deliver(processes[0], events)
@@ -77,6 +82,7 @@ func TestThePreviousVersionRunsBesideThisOne(t *testing.T) {
 			h.end(p)
 		}
 	}
+	h.unpacked = true
 	// Each service twice, one of each version, under load, while both stop in turn.
 	receivers := []*process{h.receiver(old), h.receiver("")}
 	enrichers := []*process{h.start(old, "enricher"), h.start("", "enricher")}

@@ -28,7 +28,7 @@ func mutants() []*mutant {
 	return []*mutant{
 		{
 			name: "answer-before-disk", breaks: "the receiver answers before the stream has the delivery", fault: "nats-partition", because: missing,
-			patches: []patch{{fileCommit, "	err := c.publish(ctx, all)\n", "	var err error\n	go func() { _ = c.publish(ctx, all) }()\n"}},
+			patches: []patch{{fileCommit, "	err := c.publish(ctx, all, bulk)\n", "	var err error\n	go func() { _ = c.publish(ctx, all, bulk) }()\n"}},
 		},
 		{
 			name: "ack-before-answer", breaks: "the indexer acknowledges before Elasticsearch has answered", fault: "indexer-kill-holding", because: missing,
