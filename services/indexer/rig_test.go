@@ -212,7 +212,12 @@ func (r *rig) count() int64 {
 	if err := r.elastic.Refresh(r.t.Context(), alias); err != nil {
 		r.t.Fatal(err)
 	}
-	n, err := r.elastic.Count(r.t.Context(), alias, nil)
+	var n int64
+	var err error
+	r.await("an answer of all indices", func() bool { // one that is being made has no shard yet
+		n, err = r.elastic.Count(r.t.Context(), alias, nil)
+		return elastic.Status(err) != http.StatusServiceUnavailable
+	})
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,8 +82,16 @@ type Cluster struct {
 // StartCluster starts a cluster that ends with the test.
 func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
-	servers := make([]*server.Server, 3)
-	to := func(n int) func() string { return func() string { return servers[n].ClusterAddr().String() } }
+	var running [3]atomic.Pointer[server.Server] // gates ask for them while others are being started
+	to := func(n int) func() string {
+		return func() string {
+			s := running[n].Load()
+			if s == nil || s.ClusterAddr() == nil {
+				return "" // nobody is there yet, and so nobody is reached
+			}
+			return s.ClusterAddr().String()
+		}
+	}
 	in := newGate(t, to(0))
 	gates := []*gate{in, newGate(t, to(1)), newGate(t, to(2))}
 	start := func(n int, advertise string, routes ...string) {
@@ -96,7 +105,7 @@ func StartCluster(t testing.TB) *Cluster {
 		if err != nil {
 			t.Fatal(err)
 		}
-		servers[n] = s
+		running[n].Store(s)
 		s.Start()
 		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 		if !s.ReadyForConnections(20 * time.Second) {
@@ -104,8 +113,12 @@ func StartCluster(t testing.TB) *Cluster {
 		}
 	}
 	start(1, "")
-	start(2, "", "nats://"+servers[1].ClusterAddr().String())
+	start(2, "", "nats://"+running[1].Load().ClusterAddr().String())
 	start(0, in.Addr().String(), "nats://"+gates[1].Addr().String(), "nats://"+gates[2].Addr().String())
+	servers := make([]*server.Server, len(running))
+	for n := range running {
+		servers[n] = running[n].Load()
+	}
 	return &Cluster{servers, gates}
 }
 
