@@ -48,10 +48,7 @@ func TestABulkMessageWithoutAVerdictIsNeverPurged(t *testing.T) {
 			y := newYard(t)
 			plain := y.work(p.stream, p.consumer)
 			y.mixed(p, 5)
-			y.await("the plain ones are written down", func() bool {
-				all := y.counted(p.stream)
-				return slices.Equal(slices.Collect(all.Gaps(0, 10)), []uint64{1, 3, 5, 7, 9})
-			})
+			y.awaitPlain(p)
 			j := y.conn.NewJanitor(p.stream, 0)
 			j.Attach(plain.Inbox)
 			for range 5 {
@@ -70,6 +67,15 @@ func TestABulkMessageWithoutAVerdictIsNeverPurged(t *testing.T) {
 	}
 }
 
+// awaitPlain waits until the plain ones of mixed(p, 5) are written down, and those alone.
+func (y *yard) awaitPlain(p place) {
+	y.t.Helper()
+	y.await("the plain ones are written down", func() bool {
+		all := y.counted(p.stream)
+		return slices.Equal(slices.Collect(all.Gaps(0, 10)), []uint64{1, 3, 5, 7, 9})
+	})
+}
+
 // And the other way round, with acknowledgements that nobody counted.
 func TestAGapInAClassGetsASecondLookByItsOwnWorkers(t *testing.T) {
 	for _, p := range places() {
@@ -82,10 +88,7 @@ func TestAGapInAClassGetsASecondLookByItsOwnWorkers(t *testing.T) {
 			plain, bulk := y.work(p.stream, p.consumer), y.work(p.stream, stream.BulkConsumer(p.consumer))
 			j := y.conn.NewJanitor(p.stream, 0)
 			j.Attach(plain.Inbox)
-			y.await("the plain ones are written down", func() bool {
-				all := y.counted(p.stream)
-				return slices.Equal(slices.Collect(all.Gaps(0, 10)), []uint64{1, 3, 5, 7, 9})
-			})
+			y.awaitPlain(p)
 			for range 3 {
 				y.sweep(j, 31*time.Second)
 			}

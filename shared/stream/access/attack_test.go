@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -162,18 +163,25 @@ func TestTheServerDoesNotObeyItsOwnAnswers(t *testing.T) {
 	s.intact()
 }
 
-func TestADenialIsNamedInTheLogAndInTheError(t *testing.T) {
-	s := open(t)
+// receiverWithout is a receiver's connection, and what it logs, where the users' file does not let it publish to a subject.
+func receiverWithout(t *testing.T, s *site, subject string) (*stream.Conn, *lines) {
+	t.Helper()
 	path := s.dir + "/" + access.ConfigFile
 	raw, err := os.ReadFile(path)
 	must(t, "reading the configuration", err)
-	must(t, "writing the configuration", os.WriteFile(path, bytes.Replace(raw, []byte("\"sluice.deliveries\"\n"), []byte("\n"), 1), 0o600))
+	must(t, "writing the configuration", os.WriteFile(path, bytes.Replace(raw, []byte(strconv.Quote(subject)+"\n"), []byte("\n"), 1), 0o600))
 	s.Reload(t)
 	logs := &lines{}
 	conn, err := stream.Open(t.Context(), "receiver", s.config(access.Receiver), slog.New(slog.NewJSONHandler(logs, nil)))
 	must(t, "connecting", err)
-	defer conn.Close()
-	_, err = conn.Publish(t.Context(), stream.Outgoing{Subject: stream.SubjectDeliveries, Data: []byte("{}")})
+	t.Cleanup(conn.Close)
+	return conn, logs
+}
+
+func TestADenialIsNamedInTheLogAndInTheError(t *testing.T) {
+	s := open(t)
+	conn, logs := receiverWithout(t, s, stream.SubjectDeliveries)
+	_, err := conn.Publish(t.Context(), stream.Outgoing{Subject: stream.SubjectDeliveries, Data: []byte("{}")})
 	if !errors.Is(err, stream.ErrDenied) || !errors.Is(err, stream.ErrAway) || !strings.Contains(err.Error(), "publish to sluice.deliveries") {
 		t.Errorf("got %v", err)
 	}
@@ -185,15 +193,7 @@ func TestADenialIsNamedInTheLogAndInTheError(t *testing.T) {
 // The users' file is from before there was a bulk class. A burst is stored all the same, once.
 func TestWhoMayNotPublishBulkPublishesPlain(t *testing.T) {
 	s := open(t)
-	path := s.dir + "/" + access.ConfigFile
-	raw, err := os.ReadFile(path)
-	must(t, "reading the configuration", err)
-	must(t, "writing the configuration", os.WriteFile(path, bytes.Replace(raw, []byte("\"sluice.deliveries.bulk\"\n"), []byte("\n"), 1), 0o600))
-	s.Reload(t)
-	logs := &lines{}
-	conn, err := stream.Open(t.Context(), "receiver", s.config(access.Receiver), slog.New(slog.NewJSONHandler(logs, nil)))
-	must(t, "connecting", err)
-	defer conn.Close()
+	conn, logs := receiverWithout(t, s, stream.BulkSubject(stream.SubjectDeliveries))
 	for _, id := range []string{"one", "two"} {
 		receipt, err := conn.Publish(t.Context(), stream.Outgoing{Subject: stream.SubjectDeliveries, ID: id, Data: []byte("{}"), Bulk: true})
 		must(t, "publishing", err)
