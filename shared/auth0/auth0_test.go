@@ -196,6 +196,8 @@ func FuzzSplit(f *testing.F) {
 			next++
 			if err := auth0.Parse(el.Raw, &e); err == nil && !json.Valid(el.Raw) {
 				t.Fatalf("%q was taken for JSON", el.Raw)
+			} else if err == nil {
+				checkDetails(t, &e)
 			}
 		}
 	})

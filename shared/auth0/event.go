@@ -22,8 +22,24 @@ type Event struct {
 	Flat    bool    // the element had no `data`
 	OuterID bool    // the log id stood beside `data`
 	Outer   []Field // members beside `data`, but for log_id
+	Details Details // of the first member of data by that name that is an object
 
+	rest   Extent // of all that is not in Details
 	period period
+}
+
+// Details is what the member `details` holds, found on the one walk that proves that the event is JSON.
+type Details struct {
+	Value   []byte  // as received; nil when the event has none
+	Members []Inner // in their order
+	Extent  Extent  // of the whole object, so that its Depth is at least 1
+}
+
+// Inner is a member of an object and where its key begins in it, in bytes.
+type Inner struct {
+	Field
+
+	At int
 }
 
 // period is the time that decides about an event's index, once somebody has asked for it.
@@ -34,7 +50,7 @@ type period struct {
 
 // Parse checks one element and takes it apart, one level deep. The error is one of this package's; e is then unusable.
 func Parse(raw []byte, e *Event) error {
-	*e = Event{Raw: raw, Fields: e.Fields[:0], Outer: e.Outer[:0]}
+	*e = Event{Raw: raw, Fields: e.Fields[:0], Outer: e.Outer[:0], Details: Details{Members: e.Details.Members[:0]}}
 	at := skipSpace(raw, 0)
 	if at >= len(raw) {
 		return ErrNotJSON
@@ -61,14 +77,56 @@ func Parse(raw []byte, e *Event) error {
 // outer reads the members of the element at at and, on the way, those of its first data that is an object.
 func (e *Event) outer(b []byte, at int) (int, error) {
 	e.Flat = true
-	return eachMember(b, at, func(key []byte, from int) (int, error) {
+	return eachMember(b, at, &e.rest, func(key []byte, _, from int) (int, error) {
 		if e.Flat && b[from] == '{' && string(key) == "data" {
 			e.Flat = false
-			return members(b, from, 2, &e.Fields)
+			e.Details.forget()
+			return e.data(b, from)
 		}
-		return member(b, key, from, 1, &e.Outer)
+		return e.member(b, key, from, 1, &e.Outer)
 	})
 }
+
+// data appends the members of the object at at and returns the place behind it.
+func (e *Event) data(b []byte, at int) (int, error) {
+	return eachMember(b, at, &e.rest, func(key []byte, _, from int) (int, error) { return e.member(b, key, from, 2, &e.Fields) })
+}
+
+// member appends one member whose value is at from and returns the place behind that.
+func (e *Event) member(b, key []byte, from, depth int, fields *[]Field) (to int, err error) {
+	if b[from] == '{' && e.Details.Value == nil && string(key) == "details" && (e.Flat || fields == &e.Fields) {
+		to, err = e.Details.take(b, from, depth+1)
+	} else {
+		to, err = checkValue(b, from, depth, &e.rest)
+	}
+	if err != nil {
+		return to, err
+	}
+	*fields = append(*fields, Field{Key: key, Value: b[from:to:to]})
+	return to, nil
+}
+
+// take reads the object at start, which lies depth deep, and returns the place behind it.
+func (d *Details) take(b []byte, start, depth int) (int, error) {
+	d.Extent = Extent{}
+	end, err := eachMember(b, start, &d.Extent, func(key []byte, at, from int) (int, error) {
+		to, err := checkValue(b, from, depth, &d.Extent)
+		if err != nil {
+			return to, err
+		}
+		d.Members = append(d.Members, Inner{Field{Key: key, Value: b[from:to:to]}, at - start})
+		return to, nil
+	})
+	if err != nil {
+		return end, err
+	}
+	d.Extent.Depth = max(d.Extent.Depth, depth) - depth + 1
+	d.Value = b[start:end:end]
+	return end, nil
+}
+
+// forget makes d that of an event without details.
+func (d *Details) forget() { *d = Details{Members: d.Members[:0]} }
 
 // arrange finds the log id, and the data of an export, which lies flat.
 func (e *Event) arrange() error {
@@ -95,45 +153,22 @@ func (e *Event) arrange() error {
 	return nil
 }
 
-// members appends the members of the object at at and returns the place behind it.
-func members(b []byte, at, depth int, fields *[]Field) (int, error) {
-	return eachMember(b, at, func(key []byte, from int) (int, error) { return member(b, key, from, depth, fields) })
-}
-
-// member appends one member whose value is at from and returns the place behind that.
-func member(b, key []byte, from, depth int, fields *[]Field) (int, error) {
-	to, err := checkValue(b, from, depth)
-	if err != nil {
-		return to, err
-	}
-	*fields = append(*fields, Field{Key: key, Value: b[from:to:to]})
-	return to, nil
-}
-
-// eachMember calls take for each member of the object at at with its key and the place of its value; take returns the
-// place behind the value. eachMember returns the place behind the object.
-func eachMember(b []byte, at int, take func(key []byte, from int) (int, error)) (int, error) {
+// eachMember calls take for each member of the object at at with its key and the places of key and value; take returns the
+// place behind the value. eachMember returns the place behind the object. What the keys are is added to x.
+func eachMember(b []byte, at int, x *Extent, take func(key []byte, at, from int) (int, error)) (int, error) {
 	at = skipSpace(b, at+1)
 	if at < len(b) && b[at] == '}' {
 		return at + 1, nil
 	}
 	for {
-		if at >= len(b) || b[at] != '"' {
-			return at, ErrNotJSON
-		}
-		keyEnd, err := checkString(b, at)
+		keyEnd, from, err := checkKey(b, at, x)
 		if err != nil {
 			return keyEnd, err
 		}
-		colon := skipSpace(b, keyEnd)
-		if colon >= len(b) || b[colon] != ':' {
-			return colon, ErrNotJSON
-		}
-		from := skipSpace(b, colon+1)
 		if from >= len(b) {
 			return from, ErrNotJSON
 		}
-		to, err := take(b[at+1:keyEnd-1], from)
+		to, err := take(b[at+1:keyEnd-1], at, from)
 		if err != nil {
 			return to, err
 		}

@@ -123,9 +123,17 @@ func skipNested(b []byte, at int) (end int, ok bool) {
 	return len(b), false
 }
 
+// Extent is how much a JSON value holds, as far as a field that it becomes has to bear it.
+type Extent struct {
+	Leaves int  // values that are neither objects nor arrays
+	Depth  int  // objects and arrays in one another
+	Key    int  // bytes of the longest key, with its quotes
+	NUL    bool // a text or a key has the character 0 in it
+}
+
 // valid checks that b is exactly one JSON value of bearable depth in valid UTF-8.
 func valid(b []byte) error {
-	end, err := checkValue(b, skipSpace(b, 0), 0)
+	end, err := checkValue(b, skipSpace(b, 0), 0, &Extent{})
 	if err != nil {
 		return err
 	}
@@ -138,25 +146,31 @@ func valid(b []byte) error {
 	return nil
 }
 
-// checkValue returns the place behind the JSON value at at, or why there is none. It does not look at UTF-8.
-func checkValue(b []byte, at, depth int) (int, error) {
+// checkValue returns the place behind the JSON value at at, or why there is none. It does not look at UTF-8. What the value
+// holds is added to x; depth counts what the value lies in, and so does x.Depth.
+func checkValue(b []byte, at, depth int, x *Extent) (int, error) {
 	if at >= len(b) {
 		return at, ErrNotJSON
 	}
 	switch c := b[at]; c {
-	case '"':
-		return checkString(b, at)
 	case '{':
-		return checkObject(b, at, depth+1)
+		return checkObject(b, at, depth+1, x)
 	case '[':
-		return checkArray(b, at, depth+1)
+		return checkArray(b, at, depth+1, x)
+	case '"':
+		x.Leaves++
+		return checkString(b, at, x)
 	case 't':
+		x.Leaves++
 		return checkWord(b, at, "true")
 	case 'f':
+		x.Leaves++
 		return checkWord(b, at, "false")
 	case 'n':
+		x.Leaves++
 		return checkWord(b, at, "null")
 	default:
+		x.Leaves++
 		return checkNumber(b, at)
 	}
 }
@@ -168,26 +182,29 @@ func checkWord(b []byte, at int, word string) (int, error) {
 	return at + len(word), nil
 }
 
-func checkObject(b []byte, at, depth int) (int, error) {
+// deeper notes an object or an array that lies depth deep.
+func (x *Extent) deeper(depth int) error {
+	x.Depth = max(x.Depth, depth)
 	if depth > MaxDepth {
-		return at, ErrTooDeep
+		return ErrTooDeep
+	}
+	return nil
+}
+
+func checkObject(b []byte, at, depth int, x *Extent) (int, error) {
+	if err := x.deeper(depth); err != nil {
+		return at, err
 	}
 	at = skipSpace(b, at+1)
 	if at < len(b) && b[at] == '}' {
 		return at + 1, nil
 	}
 	for {
-		if at >= len(b) || b[at] != '"' {
-			return at, ErrNotJSON
-		}
-		end, err := checkString(b, at)
+		end, from, err := checkKey(b, at, x)
 		if err != nil {
 			return end, err
 		}
-		if at = skipSpace(b, end); at >= len(b) || b[at] != ':' {
-			return at, ErrNotJSON
-		}
-		if end, err = checkValue(b, skipSpace(b, at+1), depth); err != nil {
+		if end, err = checkValue(b, from, depth, x); err != nil {
 			return end, err
 		}
 		at = skipSpace(b, end)
@@ -202,16 +219,32 @@ func checkObject(b []byte, at, depth int) (int, error) {
 	}
 }
 
-func checkArray(b []byte, at, depth int) (int, error) {
-	if depth > MaxDepth {
-		return at, ErrTooDeep
+// checkKey returns the place behind the key at at, and that of its value.
+func checkKey(b []byte, at int, x *Extent) (end, from int, err error) {
+	if at >= len(b) || b[at] != '"' {
+		return at, at, ErrNotJSON
+	}
+	if end, err = checkString(b, at, x); err != nil {
+		return end, end, err
+	}
+	x.Key = max(x.Key, end-at)
+	colon := skipSpace(b, end)
+	if colon >= len(b) || b[colon] != ':' {
+		return colon, colon, ErrNotJSON
+	}
+	return end, skipSpace(b, colon+1), nil
+}
+
+func checkArray(b []byte, at, depth int, x *Extent) (int, error) {
+	if err := x.deeper(depth); err != nil {
+		return at, err
 	}
 	at = skipSpace(b, at+1)
 	if at < len(b) && b[at] == ']' {
 		return at + 1, nil
 	}
 	for {
-		end, err := checkValue(b, at, depth)
+		end, err := checkValue(b, at, depth, x)
 		if err != nil {
 			return end, err
 		}
@@ -228,7 +261,7 @@ func checkArray(b []byte, at, depth int) (int, error) {
 }
 
 // checkString returns the place behind the string at at, or why it is none.
-func checkString(b []byte, at int) (int, error) {
+func checkString(b []byte, at int, x *Extent) (int, error) {
 	for i := PlainRun(b, at+1); i < len(b); i = PlainRun(b, i+1) {
 		switch c := b[i]; {
 		case c == '"':
@@ -246,6 +279,7 @@ func checkString(b []byte, at int) (int, error) {
 				if !hex4(b, i+1) {
 					return i, ErrNotJSON
 				}
+				x.NUL = x.NUL || string(b[i+1:i+5]) == "0000"
 				i += 4
 			default:
 				return i, ErrNotJSON

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluicelog/sluice/shared/scratch"
 )
 
 // Schema is the version that Encode writes.
@@ -62,6 +64,11 @@ var ErrNewer = fmt.Errorf("%w, of a later build", ErrSchema)
 
 // Encode packs deliveries, at least one, into one message.
 func Encode(all []Delivery) (header map[string]string, payload []byte, err error) {
+	return EncodeIn(nil, all)
+}
+
+// EncodeIn is Encode with memory of a shelf for the payload, unless that is the body of the only delivery.
+func EncodeIn(shelf *scratch.Shelf, all []Delivery) (header map[string]string, payload []byte, err error) {
 	if len(all) == 1 {
 		return single(&all[0]), all[0].Body, nil
 	}
@@ -69,7 +76,7 @@ func Encode(all []Delivery) (header map[string]string, payload []byte, err error
 	for i := range all {
 		room += len(all[i].Body) + Overhead
 	}
-	payload = make([]byte, 0, room)
+	payload = shelf.Take(room)
 	for i := range all {
 		facts, err := json.Marshal(&all[i])
 		if err != nil {

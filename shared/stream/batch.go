@@ -26,7 +26,7 @@ func (in *Inbox) Next(ctx context.Context, want Want) ([]*Message, error) {
 
 func unpackAll(batch []*Message) []*Message {
 	for _, m := range batch {
-		m.Data = unpack(m.Header, m.Data)
+		m.unpack()
 	}
 	return batch
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sluicelog/sluice/shared/scratch"
 )
 
 // heartbeat is how often a held message tells the server that it is still being worked on.
@@ -18,7 +20,7 @@ const heartbeat = AckWait / 4
 // pull is how long one request to the server stays open; it bounds how long a stop waits for it.
 const pull = time.Second
 
-// Message is one message of a stream, held until Done or Retry.
+// Message is one message of a stream, held until Done or Retry. Its Data is used again for another message from then on.
 type Message struct {
 	Subject   string
 	Header    Header
@@ -32,6 +34,7 @@ type Message struct {
 	raw       jetstream.Msg // nil at a second look: the server has forgotten about it
 	inbox     *Inbox
 	counts    string // what became of its events, as countLine writes it; empty: nobody said
+	room      []byte // memory of the inbox's shelf that Data is in; nil where it is in none
 }
 
 // Inbox pulls a consumer's messages into a store bounded by bytes and keeps every message alive until its verdict, so
@@ -42,6 +45,7 @@ type Inbox struct {
 	name     string // the same with its stream, for people
 	tally    *tally // nil where the consumer is not required
 	log      *slog.Logger
+	shelf    *scratch.Shelf
 	budget   int // bytes that may be held at once
 	floor    int // the server's largest message: a request for less could never be answered
 
@@ -69,7 +73,7 @@ func (c *Conn) Inbox(ctx context.Context, stream, consumer string, budget int) (
 	}
 	floor := c.MaxPayload() + 64<<10
 	return &Inbox{
-		consumer: cons, durable: consumer, name: stream + "/" + consumer, tally: counted, log: c.log,
+		consumer: cons, durable: consumer, name: stream + "/" + consumer, tally: counted, log: c.log, shelf: c.packer.shelf,
 		budget: max(budget, 2*floor), floor: floor, held: map[*Message]struct{}{}, again: map[uint64]struct{}{},
 		arrived: make(chan struct{}), freed: make(chan struct{}, 1),
 	}, nil
@@ -237,6 +241,15 @@ func (in *Inbox) recheck(s Stored) bool {
 	return true
 }
 
+// unpack makes Data what was published.
+func (m *Message) unpack() {
+	data := unpack(m.Header, m.Data, m.inbox.shelf)
+	if len(data) > 0 && &data[0] != &m.Data[0] {
+		m.room = data
+	}
+	m.Data = data
+}
+
 // size is what a message costs in memory, roughly, while it waits for a worker.
 func (m *Message) size() int { return len(m.Data) + 512 }
 
@@ -310,7 +323,10 @@ func (in *Inbox) release(m *Message) {
 			delete(in.again, m.Sequence)
 		}
 	}
+	room := m.room
+	m.room = nil
 	in.mu.Unlock()
+	in.shelf.Give(room)
 	select {
 	case in.freed <- struct{}{}:
 	default:

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/s2"
+
+	"github.com/sluicelog/sluice/shared/scratch"
 )
 
 // A packed message holds its data compressed: deliveries and documents repeat themselves so much that a fifth of the bytes
@@ -30,11 +32,15 @@ const (
 // packer compresses, a few messages at a time, so that the memory for it is bounded.
 type packer struct {
 	rooms chan []byte
-	off   bool // everything stays as it is
+	shelf *scratch.Shelf // for packed messages on their way, and for unpacked ones until their verdict
+	off   bool           // everything stays as it is
 }
 
+// shelfBytes is how much memory waits for the next messages, in bytes: enough for the workers of one process.
+const shelfBytes = 16 << 20
+
 func newPacker() *packer {
-	p := &packer{rooms: make(chan []byte, runtime.GOMAXPROCS(0))}
+	p := &packer{rooms: make(chan []byte, runtime.GOMAXPROCS(0)), shelf: scratch.New(shelfBytes)}
 	for range cap(p.rooms) {
 		p.rooms <- nil
 	}
@@ -45,26 +51,27 @@ func newPacker() *packer {
 const keepRoom = 4 << 20
 
 // pack compresses a message, unless that does not save half of it: what is left and what the connection copies of it are
-// then together no larger than the message was.
-func (p *packer) pack(out Outgoing) Outgoing {
+// then together no larger than the message was. room is memory of the shelf that the result is in, nil where it is in none.
+func (p *packer) pack(out Outgoing) (packed Outgoing, room []byte) {
 	if p.off || len(out.Data) < packLeast || out.Header[SchemaHeader] == "" { // without a version nobody could say what it is
-		return out
+		return out, nil
 	}
-	room := <-p.rooms
-	if most := s2.MaxEncodedLen(len(out.Data)); cap(room) < most {
-		room = make([]byte, most)
+	bench := <-p.rooms
+	if most := s2.MaxEncodedLen(len(out.Data)); cap(bench) < most {
+		bench = make([]byte, most)
 	}
-	if packed := s2.Encode(room[:cap(room)], out.Data); len(packed) <= len(out.Data)/2 {
+	if small := s2.Encode(bench[:cap(bench)], out.Data); len(small) <= len(out.Data)/2 {
+		room = append(p.shelf.Take(len(small)), small...)
 		out.Header = maps.Clone(out.Header)
 		out.Header[packedHeader] = fmt.Sprintf("%s %d %s", packedBy, len(out.Data), out.Header[SchemaHeader])
 		out.Header[SchemaHeader] = packedSchema
-		out.Data = append([]byte(nil), packed...)
+		out.Data = room
 	}
-	if cap(room) > keepRoom {
-		room = nil
+	if cap(bench) > keepRoom {
+		bench = nil
 	}
-	p.rooms <- room
-	return out
+	p.rooms <- bench
+	return out, room
 }
 
 // packing is what packedHeader says; its zero value is that of a plain message.
@@ -96,14 +103,16 @@ func plainSize(h Header, data []byte) int {
 // unpack returns a message's data as it was published, and puts its headers back; of a message without data, as where
 // only headers were asked for, the headers alone. One that is packed in a way that this build does not know stays as it
 // is, so that it counts as one of a later version; one that does not hold what it says is no message of ours any more.
-func unpack(h Header, data []byte) []byte {
+//
+// The result lies in memory of the shelf where data was packed, and else in data.
+func unpack(h Header, data []byte, shelf *scratch.Shelf) []byte {
 	p := packingOf(h)
 	if !p.here || !p.known {
 		return data
 	}
 	plain, ok := data, p.plain > 0
 	if ok && len(data) > 0 {
-		plain, ok = decode(data, p.plain)
+		plain, ok = decode(data, p.plain, shelf)
 	}
 	if !ok {
 		h[SchemaHeader] = damagedSchema
@@ -115,10 +124,10 @@ func unpack(h Header, data []byte) []byte {
 }
 
 // decode returns the size bytes that data holds; it takes no memory for data that claims to hold another number of them.
-func decode(data []byte, size int) (plain []byte, ok bool) {
+func decode(data []byte, size int, shelf *scratch.Shelf) (plain []byte, ok bool) {
 	if n, err := s2.DecodedLen(data); err != nil || n != size {
 		return nil, false
 	}
-	plain, err := s2.Decode(nil, data)
+	plain, err := s2.Decode(shelf.Take(size)[:size], data)
 	return plain, err == nil && len(plain) == size
 }

@@ -75,9 +75,19 @@ func (c *Conn) Publish(ctx context.Context, out Outgoing) (Receipt, error) {
 	if err := c.care.refuted(); err != nil {
 		return Receipt{}, err
 	}
-	if out.Pack {
-		out = c.packer.pack(out)
+	if !out.Pack {
+		return c.store(ctx, out)
 	}
+	packed, room := c.packer.pack(out)
+	receipt, err := c.store(ctx, packed)
+	if err == nil { // else it may still wait in the connection
+		c.packer.shelf.Give(room)
+	}
+	return receipt, err
+}
+
+// store publishes a message as it is.
+func (c *Conn) store(ctx context.Context, out Outgoing) (Receipt, error) {
 	out.Bulk = out.Bulk && time.Now().UnixNano() > c.plainUntil.Load()
 	if out.ID == "" {
 		receipt, err := c.publish(ctx, out)

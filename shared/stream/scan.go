@@ -97,7 +97,7 @@ func stored(raw jetstream.Msg) Stored {
 	for k, v := range raw.Headers() {
 		s.Header[k] = v[0]
 	}
-	s.Data = unpack(s.Header, s.Data)
+	s.Data = unpack(s.Header, s.Data, nil)
 	return s
 }
 
@@ -119,7 +119,7 @@ func rawStored(raw *jetstream.RawStreamMsg) Stored {
 	for k, v := range raw.Header {
 		out.Header[k] = v[0]
 	}
-	out.Data = unpack(out.Header, out.Data)
+	out.Data = unpack(out.Header, out.Data, nil)
 	return out
 }
 

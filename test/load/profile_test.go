@@ -13,7 +13,7 @@ import (
 )
 
 // profileSeconds is how long processor time is looked at; a round takes longer.
-const profileSeconds = 10
+const profileSeconds = 30
 
 // profiled names the folder that LOAD_PROFILE asks for; empty: nothing is profiled.
 func profiled() string { return os.Getenv("LOAD_PROFILE") }

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/sluicelog/sluice/services/enricher/internal/mapping"
@@ -21,6 +20,7 @@ import (
 	"github.com/sluicelog/sluice/shared/delivery"
 	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/period"
+	"github.com/sluicelog/sluice/shared/scratch"
 	"github.com/sluicelog/sluice/shared/stream"
 	"github.com/sluicelog/sluice/shared/telemetry"
 )
@@ -62,18 +62,21 @@ type Parts struct {
 type Enricher struct {
 	p     Parts
 	alarm *telemetry.Throttle
-	rooms sync.Pool // of *[]byte: what held the documents of earlier messages
+	shelf *scratch.Shelf // for documents until they are stored
 }
 
 // headerRoom is what the headers of our messages may take of the server's largest message, in bytes.
 const headerRoom = 64 << 10
+
+// shelfBytes is how much memory waits for the documents of the next messages, in bytes.
+const shelfBytes = 16 << 20
 
 // New returns an enricher. The server must take messages of clearly more than 64 KiB.
 func New(p Parts) *Enricher {
 	if p.Now == nil {
 		p.Now = time.Now
 	}
-	return &Enricher{p: p, alarm: telemetry.NewThrottle(p.Log, 10*time.Second)}
+	return &Enricher{p: p, alarm: telemetry.NewThrottle(p.Log, 10*time.Second), shelf: scratch.New(shelfBytes)}
 }
 
 // room is how many bytes a message that we write may hold.
@@ -137,7 +140,7 @@ func (w *work) account() { w.message.Count(stream.Part{}, w.became.All()) }
 // all handles the deliveries of a message, one after another.
 func (w *work) all(ctx context.Context, deliveries []delivery.Delivery) error {
 	w.builder = parts.New(parts.Source{Created: w.p.Created, Sequence: w.message.Sequence, Received: oldest(deliveries), Bulk: w.message.Bulk()}, w.p.PartBytes, w.room())
-	w.builder.Room = w.take
+	w.builder.Room = w.shelf.Take
 	for i := range deliveries {
 		w.newest = time.Time{}
 		if err := w.delivery(ctx, &deliveries[i]); err != nil {

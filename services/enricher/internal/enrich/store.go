@@ -72,15 +72,6 @@ func (w *work) attempt(ctx context.Context) error {
 	return nil
 }
 
-// take is memory for size bytes of documents: what a stored part leaves is used again, since to clear fresh memory for
-// each part, and to collect it, costs as much as a tenth of the mapping.
-func (w *work) take(size int) []byte {
-	if room, _ := w.rooms.Get().(*[]byte); room != nil && cap(*room) >= size && cap(*room) <= 8*size {
-		return (*room)[:0]
-	}
-	return make([]byte, 0, size)
-}
-
 // publish stores the parts, several at once, and forgets those that are on disk; the error is the first of the others'.
 func (w *work) publish(ctx context.Context) error {
 	var group sync.WaitGroup
@@ -89,7 +80,7 @@ func (w *work) publish(ctx context.Context) error {
 		room <- struct{}{}
 		group.Go(func() {
 			if _, errs[i] = w.p.Stream.Publish(ctx, out); errs[i] == nil {
-				w.rooms.Put(&out.Data)
+				w.shelf.Give(out.Data)
 			}
 			<-room
 		})

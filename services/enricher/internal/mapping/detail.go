@@ -27,46 +27,35 @@ type detail struct {
 	moved                     int
 }
 
-// details takes the member details apart, in one pass over it where nothing in it is odd.
-func (p *picked) details(f *auth0.Field) {
+// details takes the member details apart: what auth0.Parse has found in it is gone through once.
+func (p *picked) details(f *auth0.Field, found *auth0.Details) {
 	if f.Value[0] != '{' || p.detail.present {
 		p.keep(f)
 		return
 	}
 	d := &p.detail
 	d.present = true
-	b, total := f.Value, size{}
+	b := f.Value
 	run := 0 // where the members that stay, and were not copied yet, begin
-	left := p.left[:0]
-	left = append(left, '{')
-	at := skipSpace(b, 1)
-	for b[at] == '"' {
-		keyEnd, escaped := stringIn(b, at)
-		from := skipSpace(b, skipSpace(b, keyEnd)+1)
-		total.text(b, at, keyEnd, escaped)
-		to := total.measure(b, from)
-		key, value := b[at+1:keyEnd-1], b[from:to:to]
-		if d.move(key, value) {
-			left, run = appendRun(left, b, run, at), 0
+	left := append(p.left[:0], '{')
+	for i := range found.Members {
+		m := &found.Members[i]
+		if d.move(m.Key, m.Value) {
+			left, run = appendRun(left, b, run, m.At), 0
 		} else {
-			d.read(key, value)
-			run = cmp.Or(run, at)
+			d.read(m.Key, m.Value)
+			run = cmp.Or(run, m.At)
 		}
-		if at = skipSpace(b, to); b[at] != ',' {
-			break
-		}
-		at = skipSpace(b, at+1)
 	}
-	p.left = append(appendRun(left, b, run, at), '}')
-	total.depth++
+	p.left = append(appendRun(left, b, run, len(b)-1), '}')
 	switch {
-	case !total.fits():
+	case !bearable(&found.Extent):
 		d.cut(b)
 		if d.aside != nil {
 			p.flags |= flagDetailsCut
 		}
 	case d.moved == 0:
-		d.kept = f.Value
+		d.kept = b
 	default:
 		d.kept = p.left
 	}

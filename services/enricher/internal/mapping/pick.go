@@ -47,15 +47,15 @@ func (p *picked) forget() {
 // take sorts an event's members.
 func (p *picked) take(e *auth0.Event) {
 	for i := range e.Fields {
-		p.pick(&e.Fields[i], e.LogID)
+		p.pick(&e.Fields[i], e)
 	}
 }
 
-// pick sorts one member of data to its place; logID is what the event is known by.
-func (p *picked) pick(f *auth0.Field, logID string) { //nolint:funlen // one line per member that Auth0 publishes
+// pick sorts one member of an event's data to its place.
+func (p *picked) pick(f *auth0.Field, e *auth0.Event) { //nolint:funlen // one line per member that Auth0 publishes
 	switch string(f.Key) {
 	case "log_id":
-		if isText(f.Value) && string(unquoted(f.Value)) == logID { // event.id says it
+		if isText(f.Value) && string(unquoted(f.Value)) == e.LogID { // event.id says it
 			p.innerID = true
 			return
 		}
@@ -83,7 +83,7 @@ func (p *picked) pick(f *auth0.Field, logID string) { //nolint:funlen // one lin
 	case "security_context":
 		p.pair(f, "ja3", &p.ja3, "ja4", &p.ja4)
 	case "details":
-		p.details(f)
+		p.details(f, &e.Details)
 	case "client_ip":
 		p.typed(f, isText(f.Value) && parsable(f.Value))
 	case "is_mobile", "isMobile":

@@ -137,6 +137,11 @@ const (
 
 func (s size) fits() bool { return !s.refused && s.depth <= maxDepth && s.leaves <= maxLeaves }
 
+// bearable reports whether a flattened field bears an object.
+func bearable(x *auth0.Extent) bool {
+	return !x.NUL && x.Key <= maxKey && x.Depth <= maxDepth && x.Leaves <= maxLeaves
+}
+
 // measure adds the value at at to s and returns the place behind it.
 func (s *size) measure(b []byte, at int) int {
 	depth := 0

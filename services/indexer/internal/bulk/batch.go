@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluicelog/sluice/shared/endpoint"
 	"github.com/sluicelog/sluice/shared/period"
+	"github.com/sluicelog/sluice/shared/scratch"
 	"github.com/sluicelog/sluice/shared/stream"
 )
 
@@ -178,12 +179,9 @@ func plain(name []byte) bool {
 	return len(name) > 0 && len(name) <= maxName
 }
 
-// join makes one request body in room, or in fresh memory where that is too small.
-func join(room []byte, docs []*document) []byte {
-	body := room[:0]
-	if size := sizeOf(docs); cap(body) < size {
-		body = make([]byte, 0, size)
-	}
+// join makes one request body in memory of a shelf.
+func join(shelf *scratch.Shelf, docs []*document) []byte {
+	body := shelf.Take(sizeOf(docs))
 	for _, d := range docs {
 		body = append(body, d.lines...)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/sluicelog/sluice/shared/deadletter"
 	"github.com/sluicelog/sluice/shared/elastic"
 	"github.com/sluicelog/sluice/shared/period"
+	"github.com/sluicelog/sluice/shared/scratch"
 	"github.com/sluicelog/sluice/shared/stream"
 	"github.com/sluicelog/sluice/shared/telemetry"
 )
@@ -46,15 +47,18 @@ type Writer struct {
 	p     Parts
 	alarm *telemetry.Throttle
 	pace  pace
-	rooms sync.Pool // of *[]byte: bodies of requests that are through
+	shelf *scratch.Shelf // for bodies of requests
 
 	mu    sync.Mutex
 	known map[string]bool // indices that exist
 }
 
+// shelfBytes is how much memory waits for the next requests, in bytes.
+const shelfBytes = 16 << 20
+
 // New returns a writer.
 func New(p Parts) *Writer {
-	return &Writer{p: p, alarm: telemetry.NewThrottle(p.Log, 10*time.Second), known: map[string]bool{}}
+	return &Writer{p: p, alarm: telemetry.NewThrottle(p.Log, 10*time.Second), known: map[string]bool{}, shelf: scratch.New(shelfBytes)}
 }
 
 // Write gives every message of a batch its verdict. While Elasticsearch is away it holds them; messages that only their
@@ -135,17 +139,13 @@ func (w *Writer) send(ctx context.Context, docs []*document) ([]*document, next)
 	limit, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	begin := time.Now()
-	room, _ := w.rooms.Get().(*[]byte)
-	if room == nil {
-		room = new([]byte)
-	}
-	*room = join(*room, docs)
-	items, err := w.p.Cluster.Bulk(limit, *room, len(docs))
+	body := join(w.shelf, docs)
+	items, err := w.p.Cluster.Bulk(limit, body, len(docs))
 	if err == nil {
 		err = matched(docs, items)
 	}
-	if err == nil { // else the body may still be on its way; a fresh one each time is cleared and collected each time
-		w.rooms.Put(room)
+	if err == nil { // else the body may still be on its way
+		w.shelf.Give(body)
 	}
 	w.p.Metrics.bulk(len(docs), time.Since(begin), err)
 	if err == nil {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/sluicelog/sluice/shared/delivery"
+	"github.com/sluicelog/sluice/shared/scratch"
 )
 
 // encodingOf reads Content-Encoding; ok is false for one that nobody here can undo.
@@ -48,10 +49,12 @@ func newBudget(total int64, taken prometheus.Gauge) *budget {
 	return &budget{room: semaphore.NewWeighted(total), total: total, taken: taken}
 }
 
-// lease is one body's share of the budget.
+// lease is one body's share of the budget, and the memory that it lies in.
 type lease struct {
 	budget *budget
 	taken  int64
+	shelf  *scratch.Shelf
+	room   []byte
 }
 
 // grow takes more room; the refusal is Busy when there is none for a while. Bodies that each hold a part and wait for more
@@ -68,6 +71,12 @@ func (l *lease) grow(ctx context.Context, bytes int64) error {
 }
 
 func (l *lease) release() { l.shrink(l.taken) }
+
+// reuse lets another body have the memory of this one. Nobody may read it any more.
+func (l *lease) reuse() {
+	l.shelf.Give(l.room)
+	l.room = nil
+}
 
 // shrink gives room back.
 func (l *lease) shrink(bytes int64) {
@@ -127,7 +136,10 @@ func (l *lease) enlarge(ctx context.Context, body []byte, size int64) ([]byte, e
 	if err := l.grow(ctx, size); err != nil {
 		return nil, err
 	}
-	moved := append(make([]byte, 0, size), body...)
+	room := l.shelf.Take(int(size))
+	moved := append(room[:0:size], body...)
+	l.reuse()
+	l.room = room
 	l.shrink(int64(cap(body)))
 	return moved, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluicelog/sluice/shared/delivery"
+	"github.com/sluicelog/sluice/shared/scratch"
 	"github.com/sluicelog/sluice/shared/stream"
 )
 
@@ -38,7 +39,11 @@ type Committer struct {
 	queues  [2]chan *pending // of the plain class and of the bulk one: a message is of one class
 	timeout time.Duration
 	metrics *Metrics
+	shelf   *scratch.Shelf // for bodies, and for messages that hold several
 }
+
+// shelfBytes is how much memory waits for the next bodies, in bytes.
+const shelfBytes = 8 << 20
 
 // pending is a delivery that waits for its commit.
 type pending struct {
@@ -50,7 +55,7 @@ type pending struct {
 
 // NewCommitter returns a committer; Run does its work.
 func NewCommitter(s publisher, timeout time.Duration, m *Metrics) *Committer {
-	return &Committer{stream: s, queues: [2]chan *pending{make(chan *pending), make(chan *pending)}, timeout: timeout, metrics: m}
+	return &Committer{stream: s, queues: [2]chan *pending{make(chan *pending), make(chan *pending)}, timeout: timeout, metrics: m, shelf: scratch.New(shelfBytes)}
 }
 
 // Run commits until ctx ends, each class by itself, so that none waits for the other.
@@ -169,7 +174,7 @@ func (c *Committer) commit(ctx context.Context, batch []*pending, bulk bool) {
 
 // publish stores deliveries as one message of a class.
 func (c *Committer) publish(ctx context.Context, all []delivery.Delivery, bulk bool) error {
-	header, payload, err := delivery.Encode(all)
+	header, payload, err := delivery.EncodeIn(c.shelf, all)
 	if err != nil {
 		return err
 	}
@@ -178,6 +183,9 @@ func (c *Committer) publish(ctx context.Context, all []delivery.Delivery, bulk b
 	begin := time.Now()
 	_, err = c.stream.Publish(ctx, stream.Outgoing{Subject: stream.SubjectDeliveries, ID: commitID(all), Header: header, Data: payload, Pack: true, Bulk: bulk})
 	c.metrics.commit(len(all), time.Since(begin), err)
+	if err == nil && len(all) > 1 { // else it is somebody's body, or may still be on its way
+		c.shelf.Give(payload)
+	}
 	return err
 }
 

@@ -114,12 +114,13 @@ func (d *Desk) deliver(w http.ResponseWriter, r *http.Request) {
 		d.refuse(r.Context(), w, v, err)
 		return
 	}
-	share := &lease{budget: d.budget}
+	share := &lease{budget: d.budget, shelf: d.committer.shelf}
 	defer share.release()
 	if err := d.store(r.Context(), w, v, share); err != nil {
 		d.refuse(r.Context(), w, v, err)
 		return
 	}
+	share.reuse() // what is on disk is nowhere on its way
 	d.accept(r.Context(), w, v)
 }
 
