@@ -260,9 +260,25 @@ func checkArray(b []byte, at, depth int, x *Extent) (int, error) {
 	}
 }
 
-// checkString returns the place behind the string at at, or why it is none.
+// checkString returns the place behind the string at at, or why it is none. Most strings are short and plain, so the first
+// eight bytes are looked at here: a call for each took a tenth of the walk.
 func checkString(b []byte, at int, x *Extent) (int, error) {
-	for i := PlainRun(b, at+1); i < len(b); i = PlainRun(b, i+1) {
+	from := at + 1
+	if from+8 <= len(b) {
+		marks := special(binary.LittleEndian.Uint64(b[from:]))
+		if marks == 0 {
+			return checkRest(b, from+8, x)
+		}
+		if end := from + bits.TrailingZeros64(marks)/8; b[end] == '"' {
+			return end + 1, nil
+		}
+	}
+	return checkRest(b, from, x)
+}
+
+// checkRest is checkString from a place inside of the string.
+func checkRest(b []byte, from int, x *Extent) (int, error) {
+	for i := PlainRun(b, from); i < len(b); i = PlainRun(b, i+1) {
 		switch c := b[i]; {
 		case c == '"':
 			return i + 1, nil

@@ -37,6 +37,28 @@ func TestThePeriodFollowsTheEventAndTheCalendar(t *testing.T) {
 	}
 }
 
+func TestNamesAreThoseOfTheCalendarWhateverCameBefore(t *testing.T) {
+	calendars := []period.Calendar{
+		nil, period.Daily(), {{Unit: period.Hour}}, {{Unit: period.Week}},
+		{{Unit: period.Day}, {From: time.Date(2026, 6, 1, 12, 34, 56, 0, time.UTC), Unit: period.Hour}},
+	}
+	base := time.Date(2026, 6, 1, 12, 30, 0, 0, time.UTC)
+	var names period.Names
+	for range 3 {
+		for _, step := range []time.Duration{0, time.Second, 5 * time.Minute, 29 * time.Minute, 30 * time.Minute, -time.Nanosecond, 12 * time.Hour, -60 * 365 * 24 * time.Hour, -60*365*24*time.Hour - time.Second} {
+			for _, c := range calendars {
+				for _, namespace := range []string{"default", "shop"} {
+					for _, at := range []time.Time{base.Add(step), {}, time.Unix(0, 0).Add(step), base.Add(step).In(time.FixedZone("", 5400))} {
+						if got, want := names.Index(namespace, c, at), period.Index(namespace, c.Name(at)); got != want {
+							t.Fatalf("%s %v %v: %s, not %s", namespace, c, at, got, want)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestIndexNamesComeApartAgain(t *testing.T) {
 	index := period.Index("prod_eu", "2026.11.23")
 	if index != "logs-auth0.logs-prod_eu-2026.11.23" {

@@ -37,7 +37,7 @@ type packer struct {
 }
 
 // shelfBytes is how much memory waits for the next messages, in bytes: enough for the workers of one process.
-const shelfBytes = 16 << 20
+const shelfBytes = 8 << 20
 
 func newPacker() *packer {
 	p := &packer{rooms: make(chan []byte, runtime.GOMAXPROCS(0)), shelf: scratch.New(shelfBytes)}

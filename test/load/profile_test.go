@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// profileSeconds is how long processor time is looked at; a round takes longer.
+// profileSeconds is how long processor time is looked at: most of a round, since its end, when all is mapped, has other costs.
 const profileSeconds = 30
 
 // profiled names the folder that LOAD_PROFILE asks for; empty: nothing is profiled.

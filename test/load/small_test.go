@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/sluicelog/sluice/shared/period"
-	"github.com/sluicelog/sluice/test/harness"
 )
 
 // The small machine, and how it is loaded.
@@ -118,8 +117,18 @@ func (r *rig) small(b *testing.B, s *sheet, where string, n int, arrived func(na
 	add("p99 of an answer at 8,000 a second, ms", "", millis(part(seen.latencies, 0.99)))
 }
 
-// smallRun sends bodies to a fresh namespace and waits until all events are indexed.
+// smallRun is sent with the bound of the small machine.
 func (r *rig) smallRun(b *testing.B, s *sheet, bodies [][]byte, arrived func(namespace string) (int, error), post func(url, token string, bodies [][]byte) error) stretch {
+	b.Helper()
+	done := r.sent(b, s, "small machine", bodies, arrived, post)
+	if done.memory > smallMemory {
+		b.Errorf("%d MiB were resident", done.memory>>20)
+	}
+	return done
+}
+
+// sent sends bodies to a fresh namespace and waits until all events are indexed.
+func (r *rig) sent(b *testing.B, s *sheet, what string, bodies [][]byte, arrived func(namespace string) (int, error), post func(url, token string, bodies [][]byte) error) stretch {
 	b.Helper()
 	url, token, namespace := r.endpoint(b)
 	n, before := len(bodies)*loadBatch, r.indexed(b)
@@ -128,15 +137,12 @@ func (r *rig) smallRun(b *testing.B, s *sheet, bodies [][]byte, arrived func(nam
 		b.Fatal(err)
 	}
 	done := stretch{events: n, acked: time.Since(begin)}
-	harness.Await(b, 10*time.Minute, "all events indexed", func() bool { return r.indexed(b)-before >= n })
+	r.awaitIndexed(b, before, n)
 	done.took = time.Since(begin)
 	done.spent, done.memory = r.now(b).minus(start), peak()
-	s.watch("small machine", done.spent, done.took)
+	s.watch(what, done.spent, done.took)
 	if found, err := arrived(namespace); err != nil || found != n {
 		b.Fatalf("%d events were acknowledged and %d arrived: %v", n, found, err)
-	}
-	if done.memory > smallMemory {
-		b.Errorf("%d MiB were resident", done.memory>>20)
 	}
 	r.drop(b, namespace)
 	return done

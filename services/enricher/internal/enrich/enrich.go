@@ -69,7 +69,7 @@ type Enricher struct {
 const headerRoom = 64 << 10
 
 // shelfBytes is how much memory waits for the documents of the next messages, in bytes.
-const shelfBytes = 16 << 20
+const shelfBytes = 8 << 20
 
 // New returns an enricher. The server must take messages of clearly more than 64 KiB.
 func New(p Parts) *Enricher {
@@ -93,6 +93,7 @@ type work struct {
 	letters []*deadletter.Letter // that are not on disk yet
 	event   auth0.Event
 	space   endpoint.Namespace // of the delivery in hand, as it is known at this element
+	names   period.Names
 	line    []byte
 	body    []byte // of the delivery in hand, decompressed
 	key     string // of the letters of the delivery in hand
@@ -261,7 +262,7 @@ func (w *work) document(d *delivery.Delivery, el auth0.Element) error {
 	if tenant == "" {
 		tenant = d.Endpoint
 	}
-	index := period.Index(d.Namespace, w.space.Calendar.Name(at))
+	index := w.names.Index(d.Namespace, w.space.Calendar, at)
 	w.builder.Of(d.Endpoint)
 	if !w.builder.Add(d.Namespace, index, auth0.DocumentID(tenant, w.event.LogID), line) {
 		return errTooLarge

@@ -54,7 +54,7 @@ type Writer struct {
 }
 
 // shelfBytes is how much memory waits for the next requests, in bytes.
-const shelfBytes = 16 << 20
+const shelfBytes = 8 << 20
 
 // New returns a writer.
 func New(p Parts) *Writer {

@@ -43,7 +43,7 @@ type Committer struct {
 }
 
 // shelfBytes is how much memory waits for the next bodies, in bytes.
-const shelfBytes = 8 << 20
+const shelfBytes = 4 << 20
 
 // pending is a delivery that waits for its commit.
 type pending struct {
