@@ -12,15 +12,15 @@ import (
 // is in use, and blocks of the streams that an embedded NATS server may let go of count as in use until it looks.
 const (
 	memoryGoal = 160 << 20
-	memoryRoom = 20 << 20 // for garbage, at least
-	memoryRest = 8 << 20  // stacks and what else is not collected
+	memoryRoom = 32 << 20 // for garbage, at least
+	memoryRest = 16 << 20 // stacks and what else is not collected
 )
 
 // memoryLook is how often the goal is compared with what is in use.
 const memoryLook = time.Second
 
 // KeepMemory makes the garbage collector keep this process small until ctx ends, unless GOMEMLIMIT says what is wanted.
-// What is really needed, with large settings or many namespaces, is not refused: the limit stays a tenth above it, since
+// What is really needed, with large settings or many namespaces, is not refused: the limit stays a fifth above it, since
 // a collector without room to work would do nothing else.
 func KeepMemory(ctx context.Context) {
 	if debug.SetMemoryLimit(-1) != math.MaxInt64 { // the runtime has read that, or this was called before
@@ -44,7 +44,7 @@ func KeepMemory(ctx context.Context) {
 
 // memoryLimit is the limit for a heap of which live bytes are in use.
 func memoryLimit(live uint64) int64 {
-	return max(memoryGoal, int64(live+max(live/10, memoryRoom))+memoryRest)
+	return max(memoryGoal, int64(live+max(live/5, memoryRoom))+memoryRest)
 }
 
 // inUse is what the last collection found in use, in bytes.
