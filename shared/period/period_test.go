@@ -39,7 +39,9 @@ func TestThePeriodFollowsTheEventAndTheCalendar(t *testing.T) {
 
 func TestNamesAreThoseOfTheCalendarWhateverCameBefore(t *testing.T) {
 	calendars := []period.Calendar{
-		nil, period.Daily(), {{Unit: period.Hour}}, {{Unit: period.Week}},
+		nil, period.Daily(),
+		{{Unit: period.Hour}},
+		{{Unit: period.Week}},
 		{{Unit: period.Day}, {From: time.Date(2026, 6, 1, 12, 34, 56, 0, time.UTC), Unit: period.Hour}},
 	}
 	base := time.Date(2026, 6, 1, 12, 30, 0, 0, time.UTC)

@@ -28,7 +28,7 @@ func (c *cutter) cut(object []byte, depth int) (kept, aside []byte) {
 	for key, value := range members(object) {
 		refused := len(key) > maxKey || bytes.Contains(key, []byte(`\u0000`))
 		s := size{leaves: c.leaves}
-		s.measure(value, 0)
+		s.measure(value)
 		s.depth += depth
 		switch {
 		case !refused && s.fits():

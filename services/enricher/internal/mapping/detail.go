@@ -37,7 +37,8 @@ func (p *picked) details(f *auth0.Field, found *auth0.Details) {
 	d.present = true
 	b := f.Value
 	run := 0 // where the members that stay, and were not copied yet, begin
-	left := append(p.left[:0], '{')
+	left := p.left[:0]
+	left = append(left, '{')
 	for i := range found.Members {
 		m := &found.Members[i]
 		if d.move(m.Key, m.Value) {

@@ -242,7 +242,7 @@ func (p *picked) client(f *auth0.Field) {
 // flattens reports whether a value can go into a flattened field as it is.
 func flattens(value []byte) bool {
 	var s size
-	s.measure(value, 0)
+	s.measure(value)
 	return value[0] == '{' && s.fits()
 }
 

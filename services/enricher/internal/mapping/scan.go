@@ -142,10 +142,10 @@ func bearable(x *auth0.Extent) bool {
 	return !x.NUL && x.Key <= maxKey && x.Depth <= maxDepth && x.Leaves <= maxLeaves
 }
 
-// measure adds the value at at to s and returns the place behind it.
-func (s *size) measure(b []byte, at int) int {
+// measure adds a value to s.
+func (s *size) measure(b []byte) {
 	depth := 0
-	for i := at; i < len(b); {
+	for i := 0; i < len(b); {
 		switch c := b[i]; c {
 		case '"':
 			end, escaped := stringIn(b, i)
@@ -167,10 +167,9 @@ func (s *size) measure(b []byte, at int) int {
 			i = wordEnd(b, i)
 		}
 		if depth == 0 {
-			return i
+			return
 		}
 	}
-	return len(b)
 }
 
 // text notes a string, which may be a key, and may have escapes in it.

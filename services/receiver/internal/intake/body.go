@@ -137,7 +137,8 @@ func (l *lease) enlarge(ctx context.Context, body []byte, size int64) ([]byte, e
 		return nil, err
 	}
 	room := l.shelf.Take(int(size))
-	moved := append(room[:0:size], body...)
+	moved := room[:len(body):size]
+	copy(moved, body)
 	l.reuse()
 	l.room = room
 	l.shrink(int64(cap(body)))
