@@ -12,7 +12,8 @@ import (
 // sheet gathers figures by rounds and prints them as one section of the table that grows.
 type sheet struct {
 	rows    []*row
-	trouble []string // what disturbed the rounds
+	trouble []string  // what disturbed the rounds
+	yard    []float64 // nanoseconds of the yardstick after each stretch
 }
 
 // row is a line of the table: a value of each round.
@@ -31,8 +32,9 @@ func (s *sheet) add(name, target string, value float64) {
 	s.rows[at].values = append(s.rows[at].values, value)
 }
 
-// watch notes what disturbed a stretch of time.
+// watch notes what disturbed a stretch of time, and how fast the processor is after it.
 func (s *sheet) watch(what string, used spent, took time.Duration) {
+	s.yard = append(s.yard, yardstick())
 	if why := used.trouble(took); why != "" {
 		s.trouble = append(s.trouble, fmt.Sprintf("%s: %s", what, why))
 	}
@@ -63,6 +65,16 @@ func (s *sheet) markdown(heading string) string {
 	return out.String()
 }
 
+// speed says how fast the processor was. What other guests of the host leave to this machine changes from minute to minute, and
+// no counter here shows it; seconds of runs at different speeds are not alike.
+func (s *sheet) speed() string {
+	if len(s.yard) == 0 {
+		return ""
+	}
+	v := slices.Sorted(slices.Values(s.yard))
+	return fmt.Sprintf("; the yardstick took %.0f ns (%.0f to %.0f)", median(v), v[0], v[len(v)-1])
+}
+
 // short prints four digits, and never a power of ten.
 func short(v float64) string {
 	if v >= 1000 || v <= -1000 {
@@ -82,7 +94,7 @@ func (s *sheet) publish(b *testing.B, m machine, about string, metrics ...metric
 		b.Fatalf("the machine was busy, so these figures would mislead; LOAD_ANYWAY=1 prints them all the same\n%s", strings.Join(s.trouble, "\n"))
 	}
 	heading := fmt.Sprintf("%s, %s: %s", time.Now().UTC().Format(time.DateOnly), commit(b), about)
-	text := s.markdown(heading) + "\n" + m.facts() + "\n"
+	text := s.markdown(heading) + "\n" + m.facts() + s.speed() + "\n"
 	if places(b) == "" {
 		text += "\nDocuments name no place: there is no database; `make geoip` gets one.\n"
 	}
