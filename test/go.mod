@@ -16,7 +16,10 @@ require (
 	go.yaml.in/yaml/v3 v3.0.6
 )
 
-require github.com/hanwen/go-fuse/v2 v2.12.1
+require (
+	github.com/google/pprof v0.0.0-20261105003125-4bf881d7fb0b
+	github.com/hanwen/go-fuse/v2 v2.12.1
+)
 
 require (
 	github.com/caddyserver/certmagic v0.25.6 // indirect

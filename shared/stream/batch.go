@@ -24,13 +24,6 @@ func (in *Inbox) Next(ctx context.Context, want Want) ([]*Message, error) {
 	return unpackAll(batch), err
 }
 
-func unpackAll(batch []*Message) []*Message {
-	for _, m := range batch {
-		m.unpack()
-	}
-	return batch
-}
-
 func (in *Inbox) next(ctx context.Context, want Want) ([]*Message, error) {
 	g := gathering{want: want}
 	defer in.leave(&g)

@@ -33,8 +33,9 @@ type Message struct {
 	held      int           // bytes that count against the inbox's budget
 	raw       jetstream.Msg // nil at a second look: the server has forgotten about it
 	inbox     *Inbox
-	counts    string // what became of its events, as countLine writes it; empty: nobody said
-	room      []byte // memory of the inbox's shelf that Data is in; nil where it is in none
+	counts    string     // what became of its events, as countLine writes it; empty: nobody said
+	room      *batchRoom // memory of the inbox's shelf that Data is in; nil where it is in none
+	at        int        // where Data begins in it
 }
 
 // Inbox pulls a consumer's messages into a store bounded by bytes and keeps every message alive until its verdict, so
@@ -241,15 +242,6 @@ func (in *Inbox) recheck(s Stored) bool {
 	return true
 }
 
-// unpack makes Data what was published.
-func (m *Message) unpack() {
-	data := unpack(m.Header, m.Data, m.inbox.shelf)
-	if len(data) > 0 && &data[0] != &m.Data[0] {
-		m.room = data
-	}
-	m.Data = data
-}
-
 // size is what a message costs in memory, roughly, while it waits for a worker.
 func (m *Message) size() int { return len(m.Data) + 512 }
 
@@ -323,10 +315,9 @@ func (in *Inbox) release(m *Message) {
 			delete(in.again, m.Sequence)
 		}
 	}
-	room := m.room
-	m.room = nil
+	free := m.leave()
 	in.mu.Unlock()
-	in.shelf.Give(room)
+	in.shelf.Give(free)
 	select {
 	case in.freed <- struct{}{}:
 	default:

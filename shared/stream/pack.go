@@ -104,15 +104,15 @@ func plainSize(h Header, data []byte) int {
 // only headers were asked for, the headers alone. One that is packed in a way that this build does not know stays as it
 // is, so that it counts as one of a later version; one that does not hold what it says is no message of ours any more.
 //
-// The result lies in memory of the shelf where data was packed, and else in data.
-func unpack(h Header, data []byte, shelf *scratch.Shelf) []byte {
+// What was packed is put in room, where that is large enough; what was not stays where it is.
+func unpack(h Header, data, room []byte) []byte {
 	p := packingOf(h)
 	if !p.here || !p.known {
 		return data
 	}
 	plain, ok := data, p.plain > 0
 	if ok && len(data) > 0 {
-		plain, ok = decode(data, p.plain, shelf)
+		plain, ok = decode(data, p.plain, room)
 	}
 	if !ok {
 		h[SchemaHeader] = damagedSchema
@@ -124,10 +124,16 @@ func unpack(h Header, data []byte, shelf *scratch.Shelf) []byte {
 }
 
 // decode returns the size bytes that data holds; it takes no memory for data that claims to hold another number of them.
-func decode(data []byte, size int, shelf *scratch.Shelf) (plain []byte, ok bool) {
-	if n, err := s2.DecodedLen(data); err != nil || n != size {
+func decode(data []byte, size int, room []byte) (plain []byte, ok bool) {
+	if !holds(data, size) {
 		return nil, false
 	}
-	plain, err := s2.Decode(shelf.Take(size)[:size], data)
+	plain, err := s2.Decode(room[:0], data)
 	return plain, err == nil && len(plain) == size
+}
+
+// holds reports whether packed data says that it is so many bytes.
+func holds(data []byte, size int) bool {
+	n, err := s2.DecodedLen(data)
+	return err == nil && n == size
 }

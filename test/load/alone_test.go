@@ -25,13 +25,13 @@ func BenchmarkAlone(b *testing.B) {
 	s, n, rounds := &sheet{}, events(b, aloneEvents), number(b, "LOAD_ROUNDS", aloneRounds)
 	arrived := func(namespace string) (int, error) { return fake.in(period.Alias(namespace)), nil }
 	round := func(s *sheet) stretch {
-		wait := func() {}
+		wait := func() shares { return shares{} }
 		done := r.sent(b, s, "fake sink", r.deliveries(n, loadBatch), arrived, func(url, token string, bodies [][]byte) error {
 			wait = r.profile(b)
 			_, err := postAll(url, token, bodies, loadInFlight)
 			return err
 		})
-		wait()
+		done.shares = wait()
 		return done
 	}
 	round(&sheet{})
@@ -40,6 +40,7 @@ func BenchmarkAlone(b *testing.B) {
 		s.add("fake sink: events a second, until indexed", "", done.rate())
 		s.add("fake sink: acknowledged events a second meanwhile", "", float64(n)/done.acked.Seconds())
 		s.add(lineItself, "", done.million(done.spent.sluice))
+		s.account(done.shares, done.million(done.spent.sluice))
 		s.add("fake sink: CPU-s a million: the sink and the load generator", "", done.million(done.spent.generator))
 		s.add("fake sink: memory of Sluice, MiB", "", float64(done.memory)/(1<<20))
 	}

@@ -58,6 +58,7 @@ func (c comparison) sheet() *sheet {
 		for _, f := range figures() {
 			s.add(f.name, c.targets[f.name], f.of(direct, piped))
 		}
+		s.account(piped.shares, piped.million(piped.spent.sluice))
 		s.watch(fmt.Sprintf("round %d, direct load", i+1), direct.spent, direct.took)
 		s.watch(fmt.Sprintf("round %d, pipeline", i+1), piped.spent, piped.took)
 	}

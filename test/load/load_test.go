@@ -70,6 +70,7 @@ type stretch struct {
 	spent  spent
 	bytes  float64 // of a document
 	memory int     // bytes, the most that Sluice had
+	shares shares  // of its processor time, where it was profiled
 }
 
 // rate is events a second.

@@ -34,30 +34,30 @@ func profileRole(name string) (stop func() error, err error) {
 }
 
 // profile writes what takes Sluice's processor time from now on, and what has allocated memory so far, into the folder
-// that LOAD_PROFILE names. It returns at once; wait ends when the files are written.
-func (r *rig) profile(b *testing.B) (wait func()) {
+// that LOAD_PROFILE names. It returns at once; wait ends when the files are written, and says which stages took that time.
+func (r *rig) profile(b *testing.B) (wait func() shares) {
 	b.Helper()
 	if profiled() == "" {
-		return func() {}
+		return func() shares { return shares{} }
 	}
-	done := make(chan error, 1)
-	go func() { done <- r.writeProfiles(b.Context(), profiled()) }()
-	return func() {
-		if err := <-done; err != nil {
-			b.Error(err)
-		}
-	}
-}
-
-func (r *rig) writeProfiles(ctx context.Context, dir string) error {
 	r.runs++
-	for _, kind := range []string{fmt.Sprintf("profile?seconds=%d", profileSeconds), "allocs"} {
-		name := fmt.Sprintf("%.*s-%d.pprof", 6, kind, r.runs)
-		if err := r.fetch(ctx, "/debug/pprof/"+kind, filepath.Join(dir, name)); err != nil {
-			return err
+	times := filepath.Join(profiled(), fmt.Sprintf("cpu-%d.pprof", r.runs))
+	done := make(chan error, 1)
+	go func() {
+		done <- errors.Join(
+			r.fetch(b.Context(), fmt.Sprintf("/debug/pprof/profile?seconds=%d", profileSeconds), times),
+			r.fetch(b.Context(), "/debug/pprof/allocs", filepath.Join(profiled(), fmt.Sprintf("allocs-%d.pprof", r.runs))))
+	}()
+	return func() shares {
+		if err := <-done; err != nil {
+			b.Fatal(err)
 		}
+		found, err := readShares(times)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return found
 	}
-	return nil
 }
 
 // fetch writes a page of the admin address into a file.

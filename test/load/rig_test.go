@@ -147,7 +147,7 @@ func (r *rig) pipeline(b *testing.B, n, batch, inFlight int) stretch {
 	}
 	s.took = time.Since(begin)
 	s.spent, s.memory = r.now(b).minus(start), peak()
-	profiles()
+	s.shares = profiles()
 	if found, err := r.elastic.Count(b.Context(), period.Alias(namespace), nil); err != nil || int(found) != n {
 		b.Fatalf("%d events were acknowledged and %d are searchable: %v", n, found, err)
 	}

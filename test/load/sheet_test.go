@@ -12,8 +12,9 @@ import (
 // sheet gathers figures by rounds and prints them as one section of the table that grows.
 type sheet struct {
 	rows    []*row
-	trouble []string  // what disturbed the rounds
-	yard    []float64 // nanoseconds of the yardstick after each stretch
+	trouble []string             // what disturbed the rounds
+	yard    []float64            // nanoseconds of the yardstick after each stretch
+	tops    []map[string]float64 // of a round with a profile: the part that each function takes by itself
 }
 
 // row is a line of the table: a value of each round.
@@ -94,7 +95,7 @@ func (s *sheet) publish(b *testing.B, m machine, about string, metrics ...metric
 		b.Fatalf("the machine was busy, so these figures would mislead; LOAD_ANYWAY=1 prints them all the same\n%s", strings.Join(s.trouble, "\n"))
 	}
 	heading := fmt.Sprintf("%s, %s: %s", time.Now().UTC().Format(time.DateOnly), commit(b), about)
-	text := s.markdown(heading) + "\n" + m.facts() + s.speed() + "\n"
+	text := s.markdown(heading) + "\n" + m.facts() + s.speed() + "\n" + s.topTen()
 	if places(b) == "" {
 		text += "\nDocuments name no place: there is no database; `make geoip` gets one.\n"
 	}

@@ -20,6 +20,7 @@ import (
 // document is one document with its action line, as they stand in a message.
 type document struct {
 	lines   []byte // both lines with their newlines
+	at      int    // where they begin in the joined bytes of its batch
 	index   string
 	id      []byte // within lines
 	message *pending
@@ -34,6 +35,7 @@ type pending struct {
 	message *stream.Message
 	left    int
 	became  stream.Counts // documents by endpoint and what they became
+	joined  []byte        // the whole batch in one piece; nil where it lies in several
 }
 
 // became is what a verdict makes of a document. One that was there already, and that its message may have written before a
@@ -85,8 +87,8 @@ const (
 	replayHeader = "Sluice-Replay"    // "true" for a dead letter that was sent again
 )
 
-// parse takes a message apart.
-func parse(m *stream.Message) ([]*document, error) {
+// parse takes a message apart; it begins at at in the joined bytes of its batch, if there are any.
+func parse(m *stream.Message, joined []byte, at int) ([]*document, error) {
 	if v := m.Header[stream.SchemaHeader]; v != strconv.Itoa(stream.DocumentsSchema) {
 		if number, err := strconv.ParseUint(v, 10, 16); err == nil && number > stream.DocumentsSchema {
 			return nil, fmt.Errorf("%w: %d, this build reads %d", errNewer, number, stream.DocumentsSchema)
@@ -101,6 +103,10 @@ func parse(m *stream.Message) ([]*document, error) {
 		return nil, fmt.Errorf("%w: it says it has %.64q documents and has %d", errMessage, want, len(docs))
 	}
 	own(docs, m.Header[ownersHeader])
+	docs[0].message.joined = joined
+	for _, d := range docs {
+		d.at += at
+	}
 	return docs, nil
 }
 
@@ -132,7 +138,7 @@ func split(m *stream.Message) ([]*document, error) {
 	most := min(max(said, 0), len(m.Data)/len(actionHead+actionMiddle+actionTail))
 	docs, all := make([]*document, 0, most), make([]document, 0, most) // one allocation, not one for each
 	p := &pending{message: m}
-	index := ""
+	index, usual := "", []byte(nil)                // of the document before: how the action line of its index begins
 	home, _, _ := stream.SplitDocuments(m.Subject) // of either class
 	for rest := m.Data; len(rest) > 0; {
 		head := bytes.IndexByte(rest, '\n') + 1
@@ -140,17 +146,17 @@ func split(m *stream.Message) ([]*document, error) {
 		if head < 1 || body < 1 {
 			return nil, fmt.Errorf("%w: document %d is not whole", errMessage, len(docs)+1)
 		}
-		name, id, ok := names(rest[:head])
+		name, id, ok := names(rest[:head], usual)
 		if !ok {
 			return nil, fmt.Errorf("%w: document %d has no create action of ours: %.100q", errMessage, len(docs)+1, rest[:head])
 		}
-		if string(name) != index {
-			index = string(name)
+		if name != nil {
+			index, usual = string(name), rest[:len(actionHead)+len(name)+len(actionMiddle)]
 			if namespace, _, ok := period.Split(index); !ok || namespace != home || strings.ToLower(index) != index {
 				return nil, fmt.Errorf("%w: document %d goes to index %s, but came on %s", errMessage, len(docs)+1, index, m.Subject)
 			}
 		}
-		all = append(all, document{lines: rest[: head+body : head+body], index: index, id: id, message: p})
+		all = append(all, document{lines: rest[: head+body : head+body], at: len(m.Data) - len(rest), index: index, id: id, message: p})
 		docs = append(docs, &all[len(all)-1])
 		rest = rest[head+body:]
 	}
@@ -158,8 +164,12 @@ func split(m *stream.Message) ([]*document, error) {
 	return docs, nil
 }
 
-// names reads index and id of an action line.
-func names(line []byte) (index, id []byte, ok bool) {
+// names reads index and id of an action line; index is nil for one that begins as usual, which is that of a line before.
+func names(line, usual []byte) (index, id []byte, ok bool) {
+	if rest, same := bytes.CutPrefix(line, usual); same && usual != nil {
+		id, ended := bytes.CutSuffix(rest, []byte(actionTail))
+		return nil, id, ended && plain(id)
+	}
 	rest, begun := bytes.CutPrefix(line, []byte(actionHead))
 	index, rest, parted := bytes.Cut(rest, []byte(actionMiddle))
 	id, ended := bytes.CutSuffix(rest, []byte(actionTail))
@@ -177,6 +187,21 @@ func plain(name []byte) bool {
 		}
 	}
 	return len(name) > 0 && len(name) <= maxName
+}
+
+// together is the request body of documents that lie behind one another, as those of a whole batch do; else nil.
+func together(docs []*document) []byte {
+	joined, end := docs[0].message.joined, docs[0].at
+	if joined == nil {
+		return nil
+	}
+	for _, d := range docs {
+		if d.at != end {
+			return nil
+		}
+		end += len(d.lines)
+	}
+	return joined[docs[0].at:end:end]
 }
 
 // join makes one request body in memory of a shelf.

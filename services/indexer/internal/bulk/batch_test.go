@@ -30,7 +30,7 @@ func count(t *testing.T, header stream.Header, became string) stream.Ledger {
 	if err != nil {
 		t.Fatal(err)
 	}
-	docs, err := parse(batch[0])
+	docs, err := parse(batch[0], nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

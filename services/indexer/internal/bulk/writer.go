@@ -65,8 +65,10 @@ func New(p Parts) *Writer {
 // own index or content holds up go back to the stream for a while, and so do all without a verdict when ctx ends.
 func (w *Writer) Write(ctx context.Context, batch []*stream.Message) {
 	var docs []*document
+	joined, at := stream.Joined(batch), 0
 	for _, m := range batch {
-		parsed, err := parse(m)
+		parsed, err := parse(m, joined, at)
+		at += len(m.Data)
 		if errors.Is(err, errNewer) {
 			w.newer(ctx, m, err)
 			continue
@@ -139,13 +141,22 @@ func (w *Writer) send(ctx context.Context, docs []*document) ([]*document, next)
 	limit, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	begin := time.Now()
-	body := join(w.shelf, docs)
+	body := together(docs)
+	copied := body == nil
+	if copied {
+		body = join(w.shelf, docs)
+	}
 	items, err := w.p.Cluster.Bulk(limit, body, len(docs))
 	if err == nil {
 		err = matched(docs, items)
 	}
-	if err == nil { // else the body may still be on its way
+	switch {
+	case err == nil && copied:
 		w.shelf.Give(body)
+	case err != nil && !copied: // the body may still be on its way
+		for _, d := range docs {
+			d.message.message.Abandon()
+		}
 	}
 	w.p.Metrics.bulk(len(docs), time.Since(begin), err)
 	if err == nil {
