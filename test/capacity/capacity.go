@@ -93,7 +93,7 @@ func (in Inputs) Limits() []Limit {
 	reading := in.seconds("nats_documents") - in.storing()
 	return []Limit{
 		{"DELIVERIES: one stream stores", in.v("stream") * in.v("busy"), "partitions"},
-		{"DOCUMENTS: one stream stores", in.v("stream") * in.v("busy") * in.v("event") / in.v("document"), "partitions"},
+		{"DOCUMENTS: one stream stores", in.v("stream") * in.v("busy") * in.v("delivery") / in.v("document"), "partitions"},
 		{"DELIVERIES: one sync after the other", in.v("batch") / in.v("sync") * in.v("busy"), "larger deliveries, partitions"},
 		{"DELIVERIES: processors of its leader", machine / (in.seconds("nats_deliveries") + max(0, reading)), "partitions"},
 		{"DOCUMENTS: processors of its leader", machine / (in.storing() + in.seconds("nats_indexing")), "partitions"},
