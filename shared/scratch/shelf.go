@@ -26,14 +26,14 @@ const waste = 8
 
 // Take returns an empty slice with room for size bytes. What was in it before is not cleared.
 func (s *Shelf) Take(size int) []byte {
-	if room := s.find(size); room != nil {
+	if room := s.Find(size, waste*roomy(size)); room != nil {
 		return room
 	}
 	return make([]byte, 0, roomy(size))
 }
 
-// find removes the smallest slice that is large enough; nil when there is none.
-func (s *Shelf) find(size int) []byte {
+// Find returns the smallest slice on the shelf with room for size bytes and at most most; nil when there is none.
+func (s *Shelf) Find(size, most int) []byte {
 	if s == nil {
 		return nil
 	}
@@ -41,7 +41,7 @@ func (s *Shelf) find(size int) []byte {
 	defer s.mu.Unlock()
 	best := -1
 	for i, room := range s.rooms {
-		if cap(room) >= size && cap(room) <= waste*roomy(size) && (best < 0 || cap(room) < cap(s.rooms[best])) {
+		if cap(room) >= size && cap(room) <= most && (best < 0 || cap(room) < cap(s.rooms[best])) {
 			best = i
 		}
 	}

@@ -25,6 +25,19 @@ func TestAShelfReturnsTheSmallestThatFits(t *testing.T) {
 	}
 }
 
+func TestFindKeepsWithinItsBounds(t *testing.T) {
+	s := scratch.New(1 << 20)
+	s.Give(make([]byte, 0, 3000))
+	for _, c := range []struct {
+		size, most int
+		found      bool
+	}{{3001, 1 << 20, false}, {1000, 2999, false}, {1000, -1, false}, {3000, 3000, true}, {3000, 3000, false}} {
+		if got := s.Find(c.size, c.most); (got != nil) != c.found {
+			t.Errorf("%d to %d: %d bytes", c.size, c.most, cap(got))
+		}
+	}
+}
+
 func TestALargeSliceIsNotWastedOnALittle(t *testing.T) {
 	s := scratch.New(8 << 20)
 	s.Give(make([]byte, 0, 4<<20))

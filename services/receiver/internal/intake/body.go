@@ -131,14 +131,18 @@ func larger(size, most int64) int64 {
 	return 2 * size
 }
 
-// enlarge moves a body to a buffer of size bytes.
+// enlarge moves a body to a buffer of size bytes, or to one of the shelf's that is hardly larger. All of it is paid for.
 func (l *lease) enlarge(ctx context.Context, body []byte, size int64) ([]byte, error) {
-	if err := l.grow(ctx, size); err != nil {
+	room := l.shelf.Find(int(size), int(min(size+size/4, l.budget.total-l.taken)))
+	pay := max(size, int64(cap(room)))
+	if err := l.grow(ctx, pay); err != nil {
+		l.shelf.Give(room)
 		return nil, err
 	}
-	room := l.shelf.Take(int(size))
-	moved := room[:len(body):size]
-	copy(moved, body)
+	if room == nil {
+		room = make([]byte, 0, size)
+	}
+	moved := append(room, body...) //nolint:gocritic // it is empty, and large enough
 	l.reuse()
 	l.room = room
 	l.shrink(int64(cap(body)))
