@@ -72,7 +72,7 @@ func mutants() []*mutant {
 		},
 		{
 			name: "period-of-the-moment", breaks: "the index is that of the day of writing (days of ten seconds, so that a run has some)", fault: "replay-all", because: doubled,
-			patches: []patch{{fileEnrich, "w.space.Calendar.Name(at))\n", "w.space.Calendar.Name(time.Now().AddDate(0, 0, -int(time.Now().Unix()/10%100))))\n"}},
+			patches: []patch{{fileEnrich, "w.space.Calendar, at)\n", "w.space.Calendar, time.Now().AddDate(0, 0, -int(time.Now().Unix()/10%100)))\n"}},
 		},
 		{
 			name: "new-ids", breaks: "a document gets another id whenever its event is mapped", fault: "enricher-kill", because: doubled,
