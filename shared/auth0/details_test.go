@@ -26,6 +26,9 @@ func checkDetails(t *testing.T, e *auth0.Event) {
 	if first == nil {
 		return
 	}
+	if diff := cmp.Diff(auth0.Measure(first), d.Extent); diff != "" {
+		t.Fatalf("%q measured by itself: %s", first, diff)
+	}
 	decoder := json.NewDecoder(bytes.NewReader(first))
 	leaves, depth, members := walk(t, decoder, 0)
 	if d.Extent.Leaves != leaves || d.Extent.Depth != depth || len(d.Members) != members {

@@ -131,6 +131,12 @@ type Extent struct {
 	NUL    bool // a text or a key has the character 0 in it
 }
 
+// Measure returns what a JSON value holds that Parse has found valid.
+func Measure(value []byte) (x Extent) {
+	_, _ = checkValue(value, 0, 0, &x)
+	return x
+}
+
 // valid checks that b is exactly one JSON value of bearable depth in valid UTF-8.
 func valid(b []byte) error {
 	end, err := checkValue(b, skipSpace(b, 0), 0, &Extent{})

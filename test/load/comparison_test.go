@@ -15,6 +15,7 @@ type comparison struct {
 	direct, piped   []stretch
 	batch, inFlight int
 	targets         map[string]string // by the figures' names
+	yard            []float64         // nanoseconds of the yardstick after each stretch
 }
 
 // figure is a line of the table: a value of each round.
@@ -52,15 +53,15 @@ func figures() []figure {
 
 // sheet is the comparison as a table.
 func (c comparison) sheet() *sheet {
-	s := &sheet{}
+	s := &sheet{yard: c.yard}
 	for i, direct := range c.direct {
 		piped := c.piped[i]
 		for _, f := range figures() {
 			s.add(f.name, c.targets[f.name], f.of(direct, piped))
 		}
 		s.account(piped.shares, piped.million(piped.spent.sluice))
-		s.watch(fmt.Sprintf("round %d, direct load", i+1), direct.spent, direct.took)
-		s.watch(fmt.Sprintf("round %d, pipeline", i+1), piped.spent, piped.took)
+		s.judge(fmt.Sprintf("round %d, direct load", i+1), direct.spent, direct.took)
+		s.judge(fmt.Sprintf("round %d, pipeline", i+1), piped.spent, piped.took)
 	}
 	return s
 }

@@ -36,6 +36,11 @@ func (s *sheet) add(name, target string, value float64) {
 // watch notes what disturbed a stretch of time, and how fast the processor is after it.
 func (s *sheet) watch(what string, used spent, took time.Duration) {
 	s.yard = append(s.yard, yardstick())
+	s.judge(what, used, took)
+}
+
+// judge notes what disturbed a stretch of time that is over since long.
+func (s *sheet) judge(what string, used spent, took time.Duration) {
 	if why := used.trouble(took); why != "" {
 		s.trouble = append(s.trouble, fmt.Sprintf("%s: %s", what, why))
 	}

@@ -1,6 +1,10 @@
 package mapping
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/sluicelog/sluice/shared/auth0"
+)
 
 // cut parts what stays in details, once the moved members are out, in what can be indexed and what cannot.
 func (d *detail) cut(object []byte) {
@@ -27,12 +31,12 @@ func (c *cutter) cut(object []byte, depth int) (kept, aside []byte) {
 	kept, aside = []byte{'{'}, []byte{'{'}
 	for key, value := range members(object) {
 		refused := len(key) > maxKey || bytes.Contains(key, []byte(`\u0000`))
-		s := size{leaves: c.leaves}
-		s.measure(value)
-		s.depth += depth
+		x := auth0.Measure(value)
+		x.Leaves += c.leaves
+		x.Depth += depth
 		switch {
-		case !refused && s.fits():
-			c.leaves = s.leaves
+		case !refused && bearable(&x):
+			c.leaves = x.Leaves
 			kept = appendKeyed(kept, key, value)
 		case !refused && value[0] == '{' && depth < cutDepth:
 			in, out := c.cut(value, depth+1)

@@ -241,9 +241,8 @@ func (p *picked) client(f *auth0.Field) {
 
 // flattens reports whether a value can go into a flattened field as it is.
 func flattens(value []byte) bool {
-	var s size
-	s.measure(value)
-	return value[0] == '{' && s.fits()
+	x := auth0.Measure(value)
+	return value[0] == '{' && bearable(&x)
 }
 
 // isFlat reports whether a value is an object with plain keys and values.

@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"bytes"
 	"iter"
 
 	"github.com/sluicelog/sluice/shared/auth0"
@@ -70,16 +69,11 @@ func skipSpace(b []byte, at int) int {
 
 // stringEnd returns the place behind the string that begins at at.
 func stringEnd(b []byte, at int) int {
-	end, _ := stringIn(b, at)
-	return end
-}
-
-// stringIn is stringEnd that also says whether the string has escapes in it.
-func stringIn(b []byte, at int) (end int, escaped bool) {
-	for end = auth0.PlainRun(b, at+1); end < len(b) && b[end] == '\\'; {
-		end, escaped = auth0.PlainRun(b, end+2), true
+	end := auth0.PlainRun(b, at+1)
+	for end < len(b) && b[end] == '\\' {
+		end = auth0.PlainRun(b, end+2)
 	}
-	return min(end+1, len(b)), escaped
+	return min(end+1, len(b))
 }
 
 // valueEnd returns the place behind the value that begins at at.
@@ -122,12 +116,6 @@ func nestedEnd(b []byte, at int) int {
 	return len(b)
 }
 
-// size is what a value would put into a flattened field.
-type size struct {
-	leaves, depth int
-	refused       bool // a NUL, or a key of monstrous length
-}
-
 // What Elasticsearch's flattened field bears, with room for the path above, and what we bear of it.
 const (
 	maxDepth  = 18
@@ -135,61 +123,7 @@ const (
 	maxLeaves = 1000
 )
 
-func (s size) fits() bool { return !s.refused && s.depth <= maxDepth && s.leaves <= maxLeaves }
-
-// bearable reports whether a flattened field bears an object.
+// bearable reports whether a flattened field bears what a value holds.
 func bearable(x *auth0.Extent) bool {
 	return !x.NUL && x.Key <= maxKey && x.Depth <= maxDepth && x.Leaves <= maxLeaves
-}
-
-// measure adds a value to s.
-func (s *size) measure(b []byte) {
-	depth := 0
-	for i := 0; i < len(b); {
-		switch c := b[i]; c {
-		case '"':
-			end, escaped := stringIn(b, i)
-			s.text(b, i, end, escaped)
-			i = end
-		case '{', '[':
-			if depth++; depth > s.depth {
-				s.depth = depth
-			}
-			i++
-		case '}', ']':
-			depth--
-			i++
-		case ',', ':', ' ', '\n', '\r', '\t':
-			i++
-			continue
-		default:
-			s.leaves++
-			i = wordEnd(b, i)
-		}
-		if depth == 0 {
-			return
-		}
-	}
-}
-
-// text notes a string, which may be a key, and may have escapes in it.
-func (s *size) text(b []byte, from, to int, escaped bool) {
-	if to < len(b) && b[to] == ':' || isKey(b, to) {
-		if to-from > maxKey {
-			s.refused = true
-		}
-	} else {
-		s.leaves++
-	}
-	if escaped && bytes.Contains(b[from:to], []byte(`\u0000`)) {
-		s.refused = true
-	}
-}
-
-// isKey reports whether a colon follows.
-func isKey(b []byte, at int) bool {
-	for at < len(b) && (b[at] == ' ' || b[at] == '\n' || b[at] == '\r' || b[at] == '\t') {
-		at++
-	}
-	return at < len(b) && b[at] == ':'
 }

@@ -9,6 +9,24 @@ import (
 	"github.com/sluicelog/sluice/shared/stream/streamtest"
 )
 
+// take returns the first n messages for the namespace shop as one batch.
+func take(t *testing.T, conn *stream.Conn, n int) []*stream.Message {
+	t.Helper()
+	in, err := conn.Inbox(t.Context(), stream.Documents, stream.Indexer("shop"), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = in.Run(ctx) }() // never fails
+	t.Cleanup(func() { cancel(); <-ended })
+	batch, err := in.Next(ctx, stream.Want{Count: n, Bytes: 1 << 20, Age: time.Minute})
+	if err != nil || len(batch) != n {
+		t.Fatalf("%d messages, not %d: %v", len(batch), n, err)
+	}
+	return batch
+}
+
 // count stores a message of one document, finishes it as became, and returns what the ledger then says.
 func count(t *testing.T, header stream.Header, became string) stream.Ledger {
 	t.Helper()
@@ -18,19 +36,7 @@ func count(t *testing.T, header stream.Header, became string) stream.Ledger {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, err := conn.Inbox(t.Context(), stream.Documents, stream.Indexer("shop"), 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() { defer close(ended); _ = in.Run(ctx) }() // never fails
-	t.Cleanup(func() { cancel(); <-ended })
-	batch, err := in.Next(ctx, stream.Want{Count: 1, Bytes: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	docs, err := parse(batch[0], nil, 0)
+	docs, err := parse(take(t, conn, 1)[0], nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

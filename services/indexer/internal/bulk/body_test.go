@@ -59,19 +59,7 @@ func storedBatch(t *testing.T, messages, documents int) (batch []*stream.Message
 		}
 		texts = append(texts, text)
 	}
-	in, err := conn.Inbox(t.Context(), stream.Documents, stream.Indexer("shop"), 1<<20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() { defer close(ended); _ = in.Run(ctx) }() // never fails
-	t.Cleanup(func() { cancel(); <-ended })
-	batch, err = in.Next(ctx, stream.Want{Count: messages, Bytes: 1 << 20, Age: time.Minute})
-	if err != nil || len(batch) != messages {
-		t.Fatalf("%d messages: %v", len(batch), err)
-	}
-	return batch, texts
+	return take(t, conn, messages), texts
 }
 
 func write(t *testing.T, r *recorder, batch []*stream.Message) {
