@@ -48,6 +48,14 @@ type period struct {
 	known bool
 }
 
+// Forget lets go of the element, and keeps the room for the members of the next one.
+func (e *Event) Forget() {
+	clear(e.Fields[:cap(e.Fields)])
+	clear(e.Outer[:cap(e.Outer)])
+	clear(e.Details.Members[:cap(e.Details.Members)])
+	*e = Event{Fields: e.Fields[:0], Outer: e.Outer[:0], Details: Details{Members: e.Details.Members[:0]}}
+}
+
 // Parse checks one element and takes it apart, one level deep. The error is one of this package's; e is then unusable.
 func Parse(raw []byte, e *Event) error {
 	*e = Event{Raw: raw, Fields: e.Fields[:0], Outer: e.Outer[:0], Details: Details{Members: e.Details.Members[:0]}}

@@ -77,8 +77,9 @@ func EncodeIn(shelf *scratch.Shelf, all []Delivery) (header map[string]string, p
 		room += len(all[i].Body) + Overhead
 	}
 	payload = shelf.Take(room)
+	var facts []byte
 	for i := range all {
-		facts, err := json.Marshal(&all[i])
+		facts, err = appendFacts(facts[:0], &all[i])
 		if err != nil {
 			return nil, nil, fmt.Errorf("packing delivery %s: %w", all[i].ID, err)
 		}
@@ -175,8 +176,11 @@ func decodeFrame(d *Delivery, payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(facts, d); err != nil {
-		return nil, err
+	if !readFacts(facts, d) {
+		*d = Delivery{}
+		if err := json.Unmarshal(facts, d); err != nil {
+			return nil, err
+		}
 	}
 	d.Body, rest, err = chunk(rest)
 	return rest, err

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sluicelog/sluice/shared/stream/sequence"
@@ -214,13 +215,21 @@ func foldLine(line string) string {
 	return countLine(part, counts)
 }
 
+// squeezers compress counts; each has more than half a megabyte of tables.
+var squeezers = sync.Pool{New: func() any { //nolint:gochecknoglobals // memory, no state
+	squeeze, _ := flate.NewWriter(io.Discard, flate.BestSpeed) // the level is one
+	return squeeze
+}}
+
 // joinCounted joins an encoded page with counts; false when they take too much room.
 func joinCounted(page []byte, lines map[uint64]string, room int) (out []byte, ok bool) {
 	if len(lines) == 0 {
 		return page, true
 	}
 	var packed bytes.Buffer
-	squeeze, _ := flate.NewWriter(&packed, flate.BestSpeed) // the level is one
+	squeeze, _ := squeezers.Get().(*flate.Writer)
+	defer squeezers.Put(squeeze)
+	squeeze.Reset(&packed)
 	for _, seq := range sortedKeys(lines) {
 		_, _ = fmt.Fprintf(squeeze, "%d %s\n", seq, lines[seq]) // to memory
 		if packed.Len() > room {

@@ -20,15 +20,23 @@ const (
 //
 // LOAD_ROUNDS and LOAD_EVENTS change how much; LOAD_PROFILE names a folder for profiles of each round.
 func BenchmarkAlone(b *testing.B) {
+	measureAlone(b, manner{batch: loadBatch, inFlight: loadInFlight, events: aloneEvents})
+}
+
+// BenchmarkAloneSingles is BenchmarkAlone with deliveries of one event, 32 at a time.
+func BenchmarkAloneSingles(b *testing.B) { measureAlone(b, ones()) }
+
+func measureAlone(b *testing.B, m manner) {
+	b.Helper()
 	fake := startSink(b)
 	r := startRigOn(b, fake.url, 0)
-	s, n, rounds := &sheet{}, events(b, aloneEvents), number(b, "LOAD_ROUNDS", aloneRounds)
+	s, n, rounds := &sheet{}, events(b, m.events), number(b, "LOAD_ROUNDS", aloneRounds)
 	arrived := func(namespace string) (int, error) { return fake.in(period.Alias(namespace)), nil }
 	round := func(s *sheet) stretch {
 		wait := func() shares { return shares{} }
-		done := r.sent(b, s, "fake sink", r.deliveries(n, loadBatch), arrived, func(url, token string, bodies [][]byte) error {
+		done := r.sent(b, s, "fake sink", r.deliveries(n, m.batch), arrived, func(url, token string, bodies [][]byte) error {
 			wait = r.profile(b)
-			_, err := postAll(url, token, bodies, loadInFlight)
+			_, err := postAll(url, token, bodies, m.inFlight)
 			return err
 		})
 		done.shares = wait()
@@ -44,7 +52,7 @@ func BenchmarkAlone(b *testing.B) {
 		s.add("fake sink: CPU-s a million: the sink and the load generator", "", done.million(done.spent.generator))
 		s.add("fake sink: memory of Sluice, MiB", "", float64(done.memory)/(1<<20))
 	}
-	s.publish(b, r.machine, fmt.Sprintf("Sluice by itself, behind a fake sink, %d rounds of %d events, %d in a delivery, %d deliveries at a time", rounds, n, loadBatch, loadInFlight), metric{"sluice-cpu-s/M", lineItself})
+	s.publish(b, r.machine, fmt.Sprintf("Sluice by itself, behind a fake sink, %d rounds of %d events, %d in a delivery, %d deliveries at a time", rounds, n, m.batch, m.inFlight), metric{"sluice-cpu-s/M", lineItself})
 }
 
 // lineItself is looked up by name.

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/sluicelog/sluice/services/enricher/internal/mapping"
@@ -63,6 +64,33 @@ type Enricher struct {
 	p     Parts
 	alarm *telemetry.Throttle
 	shelf *scratch.Shelf // for documents until they are stored
+	desks sync.Pool      // of *desk
+}
+
+// desk is what mapping an event needs room for. It goes from message to message: where each holds a few events only, to make
+// it anew took more than to map them.
+type desk struct {
+	event auth0.Event
+	line  []byte
+}
+
+// deskMost is the longest line, in bytes, whose room is kept.
+const deskMost = 64 << 10
+
+func (e *Enricher) desk() *desk {
+	if d, ok := e.desks.Get().(*desk); ok {
+		return d
+	}
+	return &desk{}
+}
+
+// leave puts a desk back without anything of the message on it.
+func (e *Enricher) leave(d *desk) {
+	d.event.Forget()
+	if cap(d.line) > deskMost {
+		d.line = nil
+	}
+	e.desks.Put(d)
 }
 
 // headerRoom is what the headers of our messages may take of the server's largest message, in bytes.
@@ -91,15 +119,15 @@ type work struct {
 	builder *parts.Builder
 	ready   []stream.Outgoing    // documents that are not on disk yet
 	letters []*deadletter.Letter // that are not on disk yet
-	event   auth0.Event
-	space   endpoint.Namespace // of the delivery in hand, as it is known at this element
-	names   period.Names
-	line    []byte
-	body    []byte // of the delivery in hand, decompressed
-	key     string // of the letters of the delivery in hand
-	counts  counts
-	newest  time.Time     // event of the delivery in hand
-	became  stream.Counts // events by endpoint and what they became
+	*desk
+	space  endpoint.Namespace // of the delivery in hand, as it is known at this element
+	names  period.Names
+	behind int    // bytes of the bodies behind the delivery in hand, as they came
+	body   []byte // of the delivery in hand, decompressed
+	key    string // of the letters of the delivery in hand
+	counts counts
+	newest time.Time     // event of the delivery in hand
+	became stream.Counts // events by endpoint and what they became
 }
 
 // counts is what became of the elements of one message.
@@ -110,7 +138,8 @@ type counts struct{ mapped, dead, expired, unknown int }
 // endpoint.ErrUnreadable while a namespace's record cannot be read: nothing is lost then, and the same message may be
 // handled again, perhaps by a later build.
 func (e *Enricher) Handle(ctx context.Context, m *stream.Message) error {
-	w := &work{Enricher: e, message: m, begin: time.Now(), now: e.p.Now()}
+	w := &work{Enricher: e, message: m, begin: time.Now(), now: e.p.Now(), desk: e.desk()}
+	defer e.leave(w.desk)
 	deliveries, err := delivery.Decode(m.Header, m.Data)
 	if errors.Is(err, delivery.ErrNewer) {
 		e.p.Metrics.newer.Inc()
@@ -143,7 +172,10 @@ func (w *work) all(ctx context.Context, deliveries []delivery.Delivery) error {
 	w.builder = parts.New(parts.Source{Created: w.p.Created, Sequence: w.message.Sequence, Received: oldest(deliveries), Bulk: w.message.Bulk()}, w.p.PartBytes, w.room())
 	w.builder.Room = w.shelf.Take
 	for i := range deliveries {
-		w.newest = time.Time{}
+		w.behind += len(deliveries[i].Body)
+	}
+	for i := range deliveries {
+		w.newest, w.behind = time.Time{}, w.behind-len(deliveries[i].Body)
 		if err := w.delivery(ctx, &deliveries[i]); err != nil {
 			return err
 		}
@@ -152,7 +184,8 @@ func (w *work) all(ctx context.Context, deliveries []delivery.Delivery) error {
 		if err := w.store(ctx); err != nil {
 			return err
 		}
-		w.body, w.event = nil, auth0.Event{}
+		w.body = nil
+		w.event.Forget()
 	}
 	return w.finish(ctx)
 }
@@ -197,7 +230,7 @@ func (w *work) delivery(ctx context.Context, d *delivery.Delivery) error {
 
 // split handles the elements of the delivery in hand, until its namespace's record cannot be read any more.
 func (w *work) split(ctx context.Context, d *delivery.Delivery) error {
-	w.builder.Expect(2 * len(w.body)) // few documents are larger than that beside their events
+	w.builder.Expect(2 * (len(w.body) + w.behind)) // few documents are larger than that beside their events
 	broken := 0
 	for element := range auth0.Split(w.body) {
 		if ctx.Err() != nil {

@@ -60,14 +60,19 @@ type lease struct {
 // grow takes more room; the refusal is Busy when there is none for a while. Bodies that each hold a part and wait for more
 // cannot wait for each other for ever: whoever is refused gives back what it held.
 func (l *lease) grow(ctx context.Context, bytes int64) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if l.taken+bytes > l.budget.total || l.budget.room.Acquire(ctx, bytes) != nil {
+	if l.taken+bytes > l.budget.total || !l.budget.room.TryAcquire(bytes) && !l.await(ctx, bytes) {
 		return refuse(Busy, "no room for another body within RECEIVER_MAX_INFLIGHT", nil)
 	}
 	l.taken += bytes
 	l.budget.taken.Add(float64(bytes))
 	return nil
+}
+
+// await waits for room that others hold.
+func (l *lease) await(ctx context.Context, bytes int64) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return l.budget.room.Acquire(ctx, bytes) == nil
 }
 
 func (l *lease) release() { l.shrink(l.taken) }

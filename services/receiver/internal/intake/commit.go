@@ -48,14 +48,18 @@ const shelfBytes = 4 << 20
 // pending is a delivery that waits for its commit.
 type pending struct {
 	delivery delivery.Delivery
-	size     int             // bytes, compressed or not, whichever is more
-	ctx      context.Context //nolint:containedctx // a request, not a component: who gave up is left out
+	size     int       // bytes, compressed or not, whichever is more
+	until    time.Time // who has given up by then is left out
 	done     chan error
 }
 
 // NewCommitter returns a committer; Run does its work.
 func NewCommitter(s publisher, timeout time.Duration, m *Metrics) *Committer {
-	return &Committer{stream: s, queues: [2]chan *pending{make(chan *pending), make(chan *pending)}, timeout: timeout, metrics: m, shelf: scratch.New(shelfBytes)}
+	c := &Committer{stream: s, timeout: timeout, metrics: m, shelf: scratch.New(shelfBytes)}
+	for i := range c.queues {
+		c.queues[i] = make(chan *pending, sharedCount) // else each delivery would wake the committer up
+	}
+	return c
 }
 
 // Run commits until ctx ends, each class by itself, so that none waits for the other.
@@ -72,9 +76,10 @@ func (c *Committer) Run(ctx context.Context) error {
 // A second commit begins beside the first only when there is much for it: else it would take away what the next one could
 // share.
 func (c *Committer) serve(ctx context.Context, queue chan *pending, bulk bool) {
-	g := gathering{}
+	g := gathering{full: c.full}
 	done := make(chan struct{}, commitLanes)
 	for busy := 0; ; {
+		g.drain(queue)
 		if ctx.Err() == nil && g.goes(busy) {
 			batch := g.take()
 			busy++
@@ -82,16 +87,15 @@ func (c *Committer) serve(ctx context.Context, queue chan *pending, bulk bool) {
 			continue
 		}
 		select {
-		case next := <-g.open(queue, c.full()):
+		case next := <-g.open(queue):
 			g.add(next)
-			g.drain(queue, c.full())
 		case <-done:
 			busy--
 		case <-ctx.Done():
 			for ; busy > 0; busy-- {
 				<-done
 			}
-			g.giveUp(ctx.Err())
+			g.giveUp(queue, ctx.Err())
 			return
 		}
 	}
@@ -102,6 +106,7 @@ func (c *Committer) full() int { return min(sharedBytes, c.stream.MaxPayload()-h
 
 // gathering is what waits for the next commit.
 type gathering struct {
+	full  func() int // bytes at which there is no room for more
 	batch []*pending
 	size  int
 }
@@ -112,18 +117,18 @@ func (g *gathering) add(p *pending) {
 }
 
 // open is the queue while there is room for more.
-func (g *gathering) open(queue chan *pending, full int) <-chan *pending {
-	if len(g.batch) == sharedCount || g.size >= full {
+func (g *gathering) open(queue chan *pending) <-chan *pending {
+	if len(g.batch) == sharedCount || g.size >= g.full() {
 		return nil
 	}
 	return queue
 }
 
 // drain adds what waits right now.
-func (g *gathering) drain(queue chan *pending, full int) {
+func (g *gathering) drain(queue chan *pending) {
 	for {
 		select {
-		case next := <-g.open(queue, full):
+		case next := <-g.open(queue):
 			g.add(next)
 		default:
 			return
@@ -143,20 +148,20 @@ func (g *gathering) take() []*pending {
 }
 
 // giveUp answers those who still wait.
-func (g *gathering) giveUp(err error) {
-	for _, p := range g.take() {
-		p.done <- err
+func (g *gathering) giveUp(queue chan *pending, err error) {
+	for g.drain(queue); len(g.batch) > 0; g.drain(queue) {
+		for _, p := range g.take() {
+			p.done <- err
+		}
 	}
 }
 
 // commit publishes a batch as one message and tells everyone in it.
 func (c *Committer) commit(ctx context.Context, batch []*pending, bulk bool) {
-	live := batch[:0]
+	now, live := time.Now(), batch[:0]
 	for _, p := range batch {
-		if p.ctx.Err() == nil {
+		if now.Before(p.until) {
 			live = append(live, p)
-		} else {
-			p.done <- p.ctx.Err()
 		}
 	}
 	if len(live) == 0 {
@@ -207,7 +212,7 @@ func (c *Committer) Store(ctx context.Context, d delivery.Delivery, of extent) e
 	var err error
 	switch {
 	case len(d.Body) <= smallBody && of.plain <= smallPlain:
-		err = c.share(ctx, d, of)
+		err = c.share(d, of)
 	case len(d.Body)+headerMargin <= c.stream.MaxPayload():
 		err = c.publish(ctx, []delivery.Delivery{d}, of.bulk)
 	default:
@@ -224,25 +229,25 @@ func (c *Committer) Store(ctx context.Context, d delivery.Delivery, of extent) e
 	}
 }
 
-// share hands a delivery to the next free lane and waits for the result.
-func (c *Committer) share(ctx context.Context, d delivery.Delivery, of extent) error {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	p := &pending{delivery: d, size: max(len(d.Body), int(of.plain)) + delivery.Overhead, ctx: ctx, done: make(chan error, 1)}
+// share hands a delivery to the next commit and waits for the result.
+func (c *Committer) share(d delivery.Delivery, of extent) error {
+	patience := time.NewTimer(c.timeout)
+	defer patience.Stop()
+	p := &pending{delivery: d, size: max(len(d.Body), int(of.plain)) + delivery.Overhead, until: time.Now().Add(c.timeout), done: make(chan error, 1)}
 	queue := c.queues[0]
 	if of.bulk {
 		queue = c.queues[1]
 	}
 	select {
 	case queue <- p:
-	case <-ctx.Done():
-		return fmt.Errorf("waiting for a commit: %w", ctx.Err())
+	case <-patience.C:
+		return fmt.Errorf("waiting for a commit: %w", context.DeadlineExceeded)
 	}
 	select {
 	case err := <-p.done:
 		return err
-	case <-ctx.Done():
-		return fmt.Errorf("waiting for the commit: %w", ctx.Err())
+	case <-patience.C:
+		return fmt.Errorf("waiting for the commit: %w", context.DeadlineExceeded)
 	}
 }
 

@@ -33,7 +33,7 @@ func TestWhatComesDuringACommitSharesTheNext(t *testing.T) {
 	answered := make(chan error, 100)
 	send := func(count, size int) {
 		for range count {
-			p := &pending{delivery: delivery.Delivery{ID: "D", Namespace: "n", Body: make([]byte, size)}, size: size, ctx: t.Context(), done: answered}
+			p := &pending{delivery: delivery.Delivery{ID: "D", Namespace: "n", Body: make([]byte, size)}, size: size, until: time.Now().Add(time.Minute), done: answered}
 			c.queues[0] <- p // taken at once, or in time
 		}
 	}
@@ -75,7 +75,7 @@ func TestAStopAnswersWhoWaits(t *testing.T) {
 	go func() { defer close(ended); _ = c.Run(ctx) }() // never fails
 	answered := make(chan error, 2)
 	send := func() {
-		c.queues[0] <- &pending{delivery: delivery.Delivery{ID: "D", Namespace: "n"}, size: 1, ctx: t.Context(), done: answered}
+		c.queues[0] <- &pending{delivery: delivery.Delivery{ID: "D", Namespace: "n"}, size: 1, until: time.Now().Add(time.Minute), done: answered}
 	}
 	send()
 	<-s.begun

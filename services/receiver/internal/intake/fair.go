@@ -15,16 +15,27 @@ type fair struct {
 	burst int        // bytes at once
 
 	mu      sync.Mutex
-	buckets map[string]*rate.Limiter // of endpoints that the registry knows and that sent something lately
+	buckets map[string]*bucket // of endpoints that the registry knows and that sent something lately
 	swept   time.Time
 }
+
+// bucket is what one endpoint may still send to the plain class.
+type bucket struct {
+	*rate.Limiter
+
+	over bool // it was empty, and is not worth while yet
+}
+
+// worth is for how long a bucket that was empty fills before anything is taken from it again: else every tenth delivery of a
+// replay would be plain, by itself, and no two deliveries that follow one another could share a commit.
+const worth = 250 * time.Millisecond
 
 // fairSweep is how often the buckets of quiet endpoints are looked for.
 const fairSweep = 10 * time.Second
 
 // newFair returns one that lets bytesPerSecond of each endpoint into the plain class; with 0 everything goes there.
 func newFair(bytesPerSecond, burst int64) *fair {
-	return &fair{rate: rate.Limit(bytesPerSecond), burst: int(burst), buckets: map[string]*rate.Limiter{}}
+	return &fair{rate: rate.Limit(bytesPerSecond), burst: int(burst), buckets: map[string]*bucket{}}
 }
 
 // bulk reports whether a delivery of size bytes goes to the bulk class. One that does takes nothing from what its endpoint may
@@ -36,12 +47,16 @@ func (f *fair) bulk(endpoint string, size int64, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sweep(now)
-	bucket := f.buckets[endpoint]
-	if bucket == nil {
-		bucket = rate.NewLimiter(f.rate, f.burst)
-		f.buckets[endpoint] = bucket
+	b := f.buckets[endpoint]
+	if b == nil {
+		b = &bucket{Limiter: rate.NewLimiter(f.rate, f.burst)}
+		f.buckets[endpoint] = b
 	}
-	return !bucket.AllowN(now, int(size))
+	if b.over && b.TokensAt(now) < min(float64(f.rate)*worth.Seconds(), float64(f.burst)) {
+		return true
+	}
+	b.over = !b.AllowN(now, int(size))
+	return b.over
 }
 
 // sweep forgets full buckets, which say no more than none; mu is held.
@@ -50,8 +65,8 @@ func (f *fair) sweep(now time.Time) {
 		return
 	}
 	f.swept = now
-	for endpoint, bucket := range f.buckets {
-		if bucket.TokensAt(now) >= float64(f.burst) {
+	for endpoint, b := range f.buckets {
+		if b.TokensAt(now) >= float64(f.burst) {
 			delete(f.buckets, endpoint)
 		}
 	}

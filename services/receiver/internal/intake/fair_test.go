@@ -25,15 +25,23 @@ func TestWhoSendsMoreThanItsRateIsBulkAndNobodyElseIs(t *testing.T) {
 			t.Fatal("another endpoint is bulk for it")
 		}
 	}
-	plain := 0
-	for range 1000 { // ten seconds, ten times the rate
-		now = now.Add(10 * time.Millisecond)
-		if !f.Bulk("large", 100, now) {
+	plain, changes, before := 0, 0, true
+	for range 10_000 { // ten seconds, ten times the rate
+		now = now.Add(time.Millisecond)
+		bulk := f.Bulk("large", 10, now)
+		if !bulk {
 			plain++
 		}
+		if bulk != before {
+			changes++
+		}
+		before = bulk
 	}
-	if plain < 99 || plain > 101 {
-		t.Errorf("%d bytes in ten seconds are not bulk", plain*100)
+	if plain < 970 || plain > 1001 {
+		t.Errorf("%d bytes in ten seconds are not bulk", plain*10)
+	}
+	if changes > 2*40+1 {
+		t.Errorf("in ten seconds the class changed %d times: deliveries that follow one another share no commit", changes)
 	}
 	if f.Bulk("quiet", burst, now) || !f.Bulk("quiet", 1, now) || !f.Bulk("giant", burst+1, now) {
 		t.Error("the burst is not what it should be")
