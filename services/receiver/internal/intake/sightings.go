@@ -36,8 +36,18 @@ type Sightings struct {
 	missesBefore bool // those of the earlier run were taken over
 }
 
-// sightingsPeriod is how often changes are written.
-const sightingsPeriod = time.Second
+// How often changes are written: each second, as long as that takes a small part of it. With a thousand busy endpoints it would
+// be a thousand writes a second, each with a sync of the disk; they are told of every few seconds then.
+const (
+	sightingsPeriod = time.Second
+	sightingsSlow   = 10 * time.Second // at the latest
+	sightingsShare  = 10               // a part of the time is spent writing
+)
+
+// pauseAfter is how long to wait after a round of writes that took so long.
+func pauseAfter(took time.Duration) time.Duration {
+	return max(sightingsPeriod, min(took*(sightingsShare-1), sightingsSlow))
+}
 
 // NewSightings returns a collector for the receiver named instance.
 func NewSightings(b board, instance string, log *slog.Logger) *Sightings {
@@ -82,12 +92,13 @@ func (s *Sightings) missed(m endpoint.Miss) {
 
 // Run writes until ctx ends, and once more then.
 func (s *Sightings) Run(ctx context.Context) error {
-	tick := time.NewTicker(sightingsPeriod)
-	defer tick.Stop()
+	next := time.NewTimer(sightingsPeriod)
+	defer next.Stop()
 	for {
 		select {
-		case <-tick.C:
+		case begin := <-next.C:
 			s.flush(ctx)
+			next.Reset(pauseAfter(time.Since(begin)))
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 			defer cancel()
