@@ -48,12 +48,21 @@ type period struct {
 	known bool
 }
 
-// Forget lets go of the element, and keeps the room for the members of the next one.
+// keptMembers is for how many members room is kept: a usual event has a tenth of them.
+const keptMembers = 512
+
+// Forget lets go of the element, and keeps the room for the members of the next one, unless it is much.
 func (e *Event) Forget() {
-	clear(e.Fields[:cap(e.Fields)])
-	clear(e.Outer[:cap(e.Outer)])
-	clear(e.Details.Members[:cap(e.Details.Members)])
-	*e = Event{Fields: e.Fields[:0], Outer: e.Outer[:0], Details: Details{Members: e.Details.Members[:0]}}
+	*e = Event{Fields: kept(e.Fields), Outer: kept(e.Outer), Details: Details{Members: kept(e.Details.Members)}}
+}
+
+// kept is the room of members without what it held.
+func kept[M any](members []M) []M {
+	if cap(members) > keptMembers {
+		return nil
+	}
+	clear(members[:cap(members)])
+	return members[:0]
 }
 
 // Parse checks one element and takes it apart, one level deep. The error is one of this package's; e is then unusable.

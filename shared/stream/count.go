@@ -228,8 +228,11 @@ func joinCounted(page []byte, lines map[uint64]string, room int) (out []byte, ok
 	}
 	var packed bytes.Buffer
 	squeeze, _ := squeezers.Get().(*flate.Writer)
-	defer squeezers.Put(squeeze)
 	squeeze.Reset(&packed)
+	defer func() {
+		squeeze.Reset(io.Discard) // the pool holds no counts
+		squeezers.Put(squeeze)
+	}()
 	for _, seq := range sortedKeys(lines) {
 		_, _ = fmt.Fprintf(squeeze, "%d %s\n", seq, lines[seq]) // to memory
 		if packed.Len() > room {

@@ -122,9 +122,9 @@ type work struct {
 	*desk
 	space  endpoint.Namespace // of the delivery in hand, as it is known at this element
 	names  period.Names
-	behind int    // bytes of the bodies behind the delivery in hand, as they came
-	body   []byte // of the delivery in hand, decompressed
-	key    string // of the letters of the delivery in hand
+	behind map[string]int // bytes of the bodies behind the delivery in hand, as they came, by namespace
+	body   []byte         // of the delivery in hand, decompressed
+	key    string         // of the letters of the delivery in hand
 	counts counts
 	newest time.Time     // event of the delivery in hand
 	became stream.Counts // events by endpoint and what they became
@@ -171,11 +171,13 @@ func (w *work) account() { w.message.Count(stream.Part{}, w.became.All()) }
 func (w *work) all(ctx context.Context, deliveries []delivery.Delivery) error {
 	w.builder = parts.New(parts.Source{Created: w.p.Created, Sequence: w.message.Sequence, Received: oldest(deliveries), Bulk: w.message.Bulk()}, w.p.PartBytes, w.room())
 	w.builder.Room = w.shelf.Take
+	w.behind = make(map[string]int, 1)
 	for i := range deliveries {
-		w.behind += len(deliveries[i].Body)
+		w.behind[deliveries[i].Namespace] += len(deliveries[i].Body)
 	}
 	for i := range deliveries {
-		w.newest, w.behind = time.Time{}, w.behind-len(deliveries[i].Body)
+		w.newest = time.Time{}
+		w.behind[deliveries[i].Namespace] -= len(deliveries[i].Body)
 		if err := w.delivery(ctx, &deliveries[i]); err != nil {
 			return err
 		}
@@ -230,7 +232,7 @@ func (w *work) delivery(ctx context.Context, d *delivery.Delivery) error {
 
 // split handles the elements of the delivery in hand, until its namespace's record cannot be read any more.
 func (w *work) split(ctx context.Context, d *delivery.Delivery) error {
-	w.builder.Expect(2 * (len(w.body) + w.behind)) // few documents are larger than that beside their events
+	w.builder.Expect(2 * (len(w.body) + w.behind[d.Namespace])) // few documents are larger than that beside their events
 	broken := 0
 	for element := range auth0.Split(w.body) {
 		if ctx.Err() != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicelog/sluice/shared/delivery"
@@ -48,10 +49,13 @@ const shelfBytes = 4 << 20
 // pending is a delivery that waits for its commit.
 type pending struct {
 	delivery delivery.Delivery
-	size     int       // bytes, compressed or not, whichever is more
-	until    time.Time // who has given up by then is left out
+	size     int         // bytes, compressed or not, whichever is more
+	taken    atomic.Bool // by a commit, or by its own sender, who gave up: whoever comes second leaves it alone
 	done     chan error
 }
+
+// take claims a delivery for whoever asks first.
+func (p *pending) take() bool { return p.taken.CompareAndSwap(false, true) }
 
 // NewCommitter returns a committer; Run does its work.
 func NewCommitter(s publisher, timeout time.Duration, m *Metrics) *Committer {
@@ -158,9 +162,9 @@ func (g *gathering) giveUp(queue chan *pending, err error) {
 
 // commit publishes a batch as one message and tells everyone in it.
 func (c *Committer) commit(ctx context.Context, batch []*pending, bulk bool) {
-	now, live := time.Now(), batch[:0]
+	live := batch[:0]
 	for _, p := range batch {
-		if now.Before(p.until) {
+		if p.take() {
 			live = append(live, p)
 		}
 	}
@@ -233,7 +237,7 @@ func (c *Committer) Store(ctx context.Context, d delivery.Delivery, of extent) e
 func (c *Committer) share(d delivery.Delivery, of extent) error {
 	patience := time.NewTimer(c.timeout)
 	defer patience.Stop()
-	p := &pending{delivery: d, size: max(len(d.Body), int(of.plain)) + delivery.Overhead, until: time.Now().Add(c.timeout), done: make(chan error, 1)}
+	p := &pending{delivery: d, size: max(len(d.Body), int(of.plain)) + delivery.Overhead, done: make(chan error, 1)}
 	queue := c.queues[0]
 	if of.bulk {
 		queue = c.queues[1]
@@ -247,6 +251,9 @@ func (c *Committer) share(d delivery.Delivery, of extent) error {
 	case err := <-p.done:
 		return err
 	case <-patience.C:
+		if p.take() { // it stays in the queue, but nobody pays for its body any more
+			p.delivery.Body = nil
+		}
 		return fmt.Errorf("waiting for the commit: %w", context.DeadlineExceeded)
 	}
 }

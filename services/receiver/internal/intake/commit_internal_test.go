@@ -33,7 +33,7 @@ func TestWhatComesDuringACommitSharesTheNext(t *testing.T) {
 	answered := make(chan error, 100)
 	send := func(count, size int) {
 		for range count {
-			p := &pending{delivery: delivery.Delivery{ID: "D", Namespace: "n", Body: make([]byte, size)}, size: size, until: time.Now().Add(time.Minute), done: answered}
+			p := &pending{delivery: delivery.Delivery{ID: "D", Namespace: "n", Body: make([]byte, size)}, size: size, done: answered}
 			c.queues[0] <- p // taken at once, or in time
 		}
 	}
@@ -75,7 +75,7 @@ func TestAStopAnswersWhoWaits(t *testing.T) {
 	go func() { defer close(ended); _ = c.Run(ctx) }() // never fails
 	answered := make(chan error, 2)
 	send := func() {
-		c.queues[0] <- &pending{delivery: delivery.Delivery{ID: "D", Namespace: "n"}, size: 1, until: time.Now().Add(time.Minute), done: answered}
+		c.queues[0] <- &pending{delivery: delivery.Delivery{ID: "D", Namespace: "n"}, size: 1, done: answered}
 	}
 	send()
 	<-s.begun
@@ -86,4 +86,35 @@ func TestAStopAnswersWhoWaits(t *testing.T) {
 	if first, second := <-answered, <-answered; first != nil || second == nil {
 		t.Errorf("answered %v and %v", first, second)
 	}
+}
+
+// Whoever gives up leaves no body behind, however long the stream takes.
+func TestWhoGivesUpLeavesNothingInTheQueue(t *testing.T) {
+	s := slow{make(chan int, 100), make(chan int, 100)}
+	c := NewCommitter(s, 50*time.Millisecond, NewMetrics(prometheus.NewRegistry()))
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = c.Run(ctx) }() // never fails
+	store := func(id string) error {
+		return c.share(delivery.Delivery{ID: id, Namespace: "n", Body: make([]byte, 1000)}, extent{plain: 1000})
+	}
+	if err := store("in the commit"); err == nil {
+		t.Error("a commit that did not end was answered")
+	}
+	<-s.begun
+	if err := store("behind it"); err == nil {
+		t.Error("a commit that did not begin was answered")
+	}
+	left := &pending{delivery: delivery.Delivery{ID: "D", Namespace: "n"}, size: 1, done: make(chan error, 1)}
+	c.queues[0] <- left
+	s.end <- 0
+	if together := <-s.begun; together != 1 {
+		t.Errorf("%d deliveries are committed, of which one has a sender who waits", together)
+	}
+	s.end <- 0
+	if err := <-left.done; err != nil {
+		t.Error(err)
+	}
+	stop()
+	<-ended
 }

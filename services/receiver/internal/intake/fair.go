@@ -23,7 +23,8 @@ type fair struct {
 type bucket struct {
 	*rate.Limiter
 
-	over bool // it was empty, and is not worth while yet
+	over   bool      // it was empty, and is not worth while yet
+	latest time.Time // that it was asked at
 }
 
 // worth is for how long a bucket that was empty fills before anything is taken from it again: else every tenth delivery of a
@@ -52,6 +53,10 @@ func (f *fair) bulk(endpoint string, size int64, now time.Time) bool {
 		b = &bucket{Limiter: rate.NewLimiter(f.rate, f.burst)}
 		f.buckets[endpoint] = b
 	}
+	if now.Before(b.latest) { // slow requests began earlier; a bucket that goes back fills for the same time twice
+		now = b.latest
+	}
+	b.latest = now
 	if b.over && b.TokensAt(now) < min(float64(f.rate)*worth.Seconds(), float64(f.burst)) {
 		return true
 	}

@@ -48,6 +48,24 @@ func TestWhoSendsMoreThanItsRateIsBulkAndNobodyElseIs(t *testing.T) {
 	}
 }
 
+func TestSlowRequestsFillNoBucket(t *testing.T) {
+	const rate, burst = 1000, 5000
+	f := intake.NewFair(rate, burst)
+	now := time.Now()
+	f.Bulk("slow", burst, now)
+	plain := 0
+	for range 1000 {
+		for _, ago := range []time.Duration{0, 30 * time.Second} {
+			if !f.Bulk("slow", 100, now.Add(-ago)) {
+				plain++
+			}
+		}
+	}
+	if plain > 0 {
+		t.Errorf("%d bytes beyond the burst are not bulk: the same time counted again", 100*plain)
+	}
+}
+
 func TestWithoutARateNothingIsBulk(t *testing.T) {
 	f := intake.NewFair(0, 0)
 	if f.Bulk("large", 1<<40, time.Now()) || f.Known() != 0 {

@@ -36,16 +36,19 @@ type Sightings struct {
 	missesBefore bool // those of the earlier run were taken over
 }
 
-// How often changes are written: each second, as long as that takes a small part of it. With a thousand busy endpoints it would
+// How often changes are written: each second, as long as that takes a tenth of the time. With a thousand busy endpoints it would
 // be a thousand writes a second, each with a sync of the disk; they are told of every few seconds then.
 const (
 	sightingsPeriod = time.Second
-	sightingsSlow   = 10 * time.Second // at the latest
-	sightingsShare  = 10               // a part of the time is spent writing
+	sightingsSlow   = 10 * time.Second // at most, however long the writing takes
+	sightingsShare  = 10
 )
 
-// pauseAfter is how long to wait after a round of writes that took so long.
-func pauseAfter(took time.Duration) time.Duration {
+// pauseAfter is how long to wait after a round of writes that took so long. One that failed says nothing of what they take.
+func pauseAfter(took time.Duration, failed bool) time.Duration {
+	if failed {
+		return sightingsPeriod
+	}
 	return max(sightingsPeriod, min(took*(sightingsShare-1), sightingsSlow))
 }
 
@@ -97,19 +100,21 @@ func (s *Sightings) Run(ctx context.Context) error {
 	for {
 		select {
 		case begin := <-next.C:
-			s.flush(ctx)
-			next.Reset(pauseAfter(time.Since(begin)))
+			failed := s.flush(ctx) != nil
+			next.Reset(pauseAfter(time.Since(begin), failed))
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 			defer cancel()
-			s.flush(last)
+			_ = s.flush(last) // it has said so
 			return nil
 		}
 	}
 }
 
-func (s *Sightings) flush(ctx context.Context) {
-	if err := s.writeMisses(ctx); err != nil {
+// flush writes what has changed; the error is that of what could not be written, and is tried again.
+func (s *Sightings) flush(ctx context.Context) error {
+	failed := s.writeMisses(ctx)
+	if err := failed; err != nil {
 		s.log.DebugContext(ctx, "writing requests to unknown endpoints", "error", err)
 	}
 	changed := s.changed()
@@ -119,10 +124,11 @@ func (s *Sightings) flush(ctx context.Context) {
 			s.mu.Lock()
 			maps.Copy(s.dirty, changed) // the stream is away; the next round tries again
 			s.mu.Unlock()
-			return
+			return err
 		}
 		delete(changed, id)
 	}
+	return failed
 }
 
 func (s *Sightings) changed() map[string]bool {
