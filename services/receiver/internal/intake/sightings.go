@@ -28,40 +28,34 @@ type Sightings struct {
 
 	mu    sync.Mutex
 	seen  map[string]*endpoint.Status
-	dirty map[string]bool
-	known map[string]bool // the earlier run's status was taken over
+	dirty map[string]bool      // endpoints of which something is not written yet; true: a refusal, for which somebody may be waiting
+	known map[string]bool      // the earlier run's status was taken over
+	tried map[string]time.Time // when it was last written, or could not be
 
 	misses       endpoint.Misses
 	missesDirty  bool
 	missesBefore bool // those of the earlier run were taken over
 }
 
-// How often changes are written: each second, as long as that takes a tenth of the time. With a thousand busy endpoints it would
-// be a thousand writes a second, each with a sync of the disk; they are told of every few seconds then.
+// Each second a tenth of it goes into writing what has changed, the most urgent first. With a thousand busy endpoints all of it
+// would be a thousand writes a second, each with a sync of the disk; they are told of every few seconds then.
 const (
 	sightingsPeriod = time.Second
-	sightingsSlow   = 10 * time.Second // at most, however long the writing takes
-	sightingsShare  = 10
+	sightingsTime   = sightingsPeriod / 10
 )
-
-// pauseAfter is how long to wait after a round of writes that took so long. One that failed says nothing of what they take.
-func pauseAfter(took time.Duration, failed bool) time.Duration {
-	if failed {
-		return sightingsPeriod
-	}
-	return max(sightingsPeriod, min(took*(sightingsShare-1), sightingsSlow))
-}
 
 // NewSightings returns a collector for the receiver named instance.
 func NewSightings(b board, instance string, log *slog.Logger) *Sightings {
-	return &Sightings{board: b, instance: instance, log: log, seen: map[string]*endpoint.Status{}, dirty: map[string]bool{}, known: map[string]bool{}}
+	return &Sightings{board: b, instance: instance, log: log, seen: map[string]*endpoint.Status{}, dirty: map[string]bool{}, known: map[string]bool{}, tried: map[string]time.Time{}}
 }
 
 func (s *Sightings) of(id string) *endpoint.Status {
 	if s.seen[id] == nil {
 		s.seen[id] = &endpoint.Status{}
 	}
-	s.dirty[id] = true
+	if _, waits := s.dirty[id]; !waits {
+		s.dirty[id] = false
+	}
 	return s.seen[id]
 }
 
@@ -83,6 +77,7 @@ func (s *Sightings) refused(id string, r endpoint.Refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.of(id).AddRefusal(r)
+	s.dirty[id] = true
 }
 
 // missed notes a request that found no endpoint.
@@ -95,53 +90,65 @@ func (s *Sightings) missed(m endpoint.Miss) {
 
 // Run writes until ctx ends, and once more then.
 func (s *Sightings) Run(ctx context.Context) error {
-	next := time.NewTimer(sightingsPeriod)
-	defer next.Stop()
+	tick := time.NewTicker(sightingsPeriod)
+	defer tick.Stop()
 	for {
 		select {
-		case begin := <-next.C:
-			failed := s.flush(ctx) != nil
-			next.Reset(pauseAfter(time.Since(begin), failed))
+		case <-tick.C:
+			s.flush(ctx, time.Now().Add(sightingsTime))
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			end := time.Now().Add(2 * time.Second)
+			last, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
 			defer cancel()
-			_ = s.flush(last) // it has said so
+			s.flush(last, end)
 			return nil
 		}
 	}
 }
 
-// flush writes what has changed; the error is that of what could not be written, and is tried again.
-func (s *Sightings) flush(ctx context.Context) error {
-	failed := s.writeMisses(ctx)
-	if err := failed; err != nil {
+// flush writes what has changed, one endpoint after the other until the time is up.
+func (s *Sightings) flush(ctx context.Context, until time.Time) {
+	if err := s.writeMisses(ctx); err != nil {
 		s.log.DebugContext(ctx, "writing requests to unknown endpoints", "error", err)
 	}
-	changed := s.changed()
-	for id := range changed {
+	for i, id := range s.changed() {
+		if i > 0 && time.Now().After(until) {
+			return
+		}
+		s.mu.Lock()
+		urgent := s.dirty[id]
+		delete(s.dirty, id)
+		s.mu.Unlock()
 		if err := s.write(ctx, id); err != nil {
 			s.log.DebugContext(ctx, "writing the endpoint's status", "endpoint", id, "error", err)
 			s.mu.Lock()
-			maps.Copy(s.dirty, changed) // the stream is away; the next round tries again
+			s.dirty[id] = s.dirty[id] || urgent // the stream is away; the next round tries again
 			s.mu.Unlock()
-			return err
+			return
 		}
-		delete(changed, id)
 	}
-	return failed
 }
 
-func (s *Sightings) changed() map[string]bool {
+// changed are the endpoints of which something is to be written: those with a refusal, those that were not written of yet, and
+// the others as long as they have been waiting.
+func (s *Sightings) changed() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	changed := s.dirty
-	s.dirty = map[string]bool{}
-	return changed
+	return slices.SortedFunc(maps.Keys(s.dirty), func(a, b string) int {
+		if s.dirty[a] != s.dirty[b] {
+			if s.dirty[a] {
+				return -1
+			}
+			return 1
+		}
+		return s.tried[a].Compare(s.tried[b])
+	})
 }
 
 func (s *Sightings) write(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
+	s.tried[id] = time.Now() // so that one that fails does not stand before all others
 	if !s.known[id] {
 		before, err := s.board.Own(ctx, id, s.instance)
 		if err != nil {

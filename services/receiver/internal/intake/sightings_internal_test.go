@@ -1,20 +1,95 @@
 package intake
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/sluicelog/sluice/shared/endpoint"
 )
 
-// With few endpoints everybody is told within a second; with many the disk is left to the deliveries, but not for ever.
-func TestWhatIsSeenIsWrittenAsOftenAsItIsCheap(t *testing.T) {
-	for took, want := range map[time.Duration]time.Duration{
-		0: time.Second, 2 * time.Millisecond: time.Second, 500 * time.Millisecond: 4500 * time.Millisecond, 20 * time.Second: sightingsSlow,
-	} {
-		if got := pauseAfter(took, false); got != want {
-			t.Errorf("after %s of writing the next round comes in %s, want %s", took, got, want)
+// slate is a board that remembers what was written, and fails where it is told to.
+type slate struct {
+	ids  []string
+	took time.Duration
+	away bool
+}
+
+func (*slate) Own(context.Context, string, string) (endpoint.Status, error) {
+	return endpoint.Status{}, nil
+}
+
+func (b *slate) Write(_ context.Context, id, _ string, _ endpoint.Status) error {
+	if b.away {
+		return errors.New("away")
+	}
+	<-time.After(b.took) // a write that takes time is what this is about
+	b.ids = append(b.ids, id)
+	return nil
+}
+
+func (*slate) OwnMisses(context.Context, string) (endpoint.Misses, error) { return nil, nil }
+
+func (*slate) WriteMisses(context.Context, string, endpoint.Misses) error { return nil }
+
+// With more to write than there is time for, refusals come first, then who was not written of yet, then who has waited longest;
+// everybody comes to it.
+func TestTheMostUrgentIsWrittenFirstAndTheRestLater(t *testing.T) {
+	b := &slate{took: 2 * time.Millisecond}
+	s := NewSightings(b, "receiver", slog.New(slog.DiscardHandler))
+	busy := func() {
+		for i := range 50 {
+			s.accepted(fmt.Sprintf("busy%02d", i), "token", "delivery", time.Now())
 		}
 	}
-	if got := pauseAfter(4*time.Second, true); got != time.Second {
-		t.Errorf("what could not be written is tried again in %s", got)
+	round := func() []string {
+		b.ids = nil
+		s.flush(t.Context(), time.Now().Add(20*time.Millisecond))
+		return b.ids
+	}
+	busy()
+	told := map[string]bool{}
+	for rounds := 1; len(told) < 50; rounds++ {
+		ids := round()
+		if len(ids) == 0 || len(ids) == 50 {
+			t.Fatalf("round %d wrote of %d endpoints", rounds, len(ids))
+		}
+		for _, id := range ids {
+			if told[id] && len(told) < 50 {
+				t.Errorf("%s was written of twice before all others were", id)
+			}
+			told[id] = true
+		}
+		busy()
+	}
+	s.accepted("new", "token", "delivery", time.Now())
+	s.refused("busy49", endpoint.Refusal{Time: time.Now()})
+	s.accepted("busy49", "token", "delivery", time.Now()) // a refusal stays urgent
+	ids := round()
+	for len(ids) < 2 { // a machine may stand still for longer than a round
+		ids = append(ids, round()...)
+	}
+	if !slices.Equal(ids[:2], []string{"busy49", "new"}) {
+		t.Errorf("written first: %v", ids)
+	}
+}
+
+// What could not be written is written later.
+func TestWhatCouldNotBeWrittenIsWrittenLater(t *testing.T) {
+	b := &slate{away: true}
+	s := NewSightings(b, "receiver", slog.New(slog.DiscardHandler))
+	s.refused("a", endpoint.Refusal{Time: time.Now()})
+	s.flush(t.Context(), time.Now().Add(time.Minute))
+	b.away = false
+	s.flush(t.Context(), time.Now().Add(time.Minute))
+	if !slices.Equal(b.ids, []string{"a"}) {
+		t.Errorf("written of %v", b.ids)
+	}
+	if s.flush(t.Context(), time.Now().Add(time.Minute)); len(b.ids) != 1 {
+		t.Error("what had not changed was written again")
 	}
 }
