@@ -1,7 +1,6 @@
 package load_test
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"testing"
@@ -128,19 +127,11 @@ func (r *rig) smallRun(b *testing.B, s *sheet, bodies [][]byte, arrived func(nam
 	return done
 }
 
-// lines is how many events are in bodies of JSON lines.
-func lines(bodies [][]byte) (n int) {
-	for _, body := range bodies {
-		n += bytes.Count(body, []byte{'\n'})
-	}
-	return n
-}
-
 // sent sends bodies to a fresh namespace and waits until all events are indexed.
 func (r *rig) sent(b *testing.B, s *sheet, what string, bodies [][]byte, arrived func(namespace string) (int, error), post func(url, token string, bodies [][]byte) error) stretch {
 	b.Helper()
 	url, token, namespace := r.endpoint(b)
-	n, before := lines(bodies), r.indexed(b)
+	n, before := count(bodies), r.indexed(b)
 	peak, start, begin := r.machine.watchMemory(b, r.up.PID), r.now(b), time.Now()
 	if err := post(url, token, bodies); err != nil {
 		b.Fatal(err)

@@ -21,9 +21,6 @@ cp "$here/elasticsearch.zip" "$out/elasticsearch-VERSION.zip"
 `
 
 func TestTheArtifactIsFetchedOnceForManyNodes(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts Elasticsearch: not with -short")
-	}
 	bin := t.TempDir()
 	write(t, filepath.Join(bin, "mvn"), strings.ReplaceAll(fakeMaven, "VERSION", node.Version))
 	pack(t, filepath.Join(bin, "elasticsearch.zip"), map[string]string{

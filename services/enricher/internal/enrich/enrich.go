@@ -72,12 +72,14 @@ type Enricher struct {
 type desk struct {
 	event auth0.Event
 	line  []byte
+	names period.Names
 }
 
 // deskMost is the longest line, in bytes, whose room is kept.
 const deskMost = 64 << 10
 
-func (e *Enricher) desk() *desk {
+// freeDesk is one that nobody works at.
+func (e *Enricher) freeDesk() *desk {
 	if d, ok := e.desks.Get().(*desk); ok {
 		return d
 	}
@@ -121,10 +123,9 @@ type work struct {
 	letters []*deadletter.Letter // that are not on disk yet
 	*desk
 	space  endpoint.Namespace // of the delivery in hand, as it is known at this element
-	names  period.Names
-	behind map[string]int // bytes of the bodies behind the delivery in hand, as they came, by namespace
-	body   []byte         // of the delivery in hand, decompressed
-	key    string         // of the letters of the delivery in hand
+	behind map[string]int     // bytes of the bodies behind the delivery in hand, as they came, by namespace
+	body   []byte             // of the delivery in hand, decompressed
+	key    string             // of the letters of the delivery in hand
 	counts counts
 	newest time.Time     // event of the delivery in hand
 	became stream.Counts // events by endpoint and what they became
@@ -138,7 +139,7 @@ type counts struct{ mapped, dead, expired, unknown int }
 // endpoint.ErrUnreadable while a namespace's record cannot be read: nothing is lost then, and the same message may be
 // handled again, perhaps by a later build.
 func (e *Enricher) Handle(ctx context.Context, m *stream.Message) error {
-	w := &work{Enricher: e, message: m, begin: time.Now(), now: e.p.Now(), desk: e.desk()}
+	w := &work{Enricher: e, message: m, begin: time.Now(), now: e.p.Now(), desk: e.freeDesk()}
 	defer e.leave(w.desk)
 	deliveries, err := delivery.Decode(m.Header, m.Data)
 	if errors.Is(err, delivery.ErrNewer) {

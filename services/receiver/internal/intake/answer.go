@@ -102,7 +102,7 @@ func (d *Desk) answer(ctx context.Context, w http.ResponseWriter, v *visit, a An
 		h.Set("Connection", "close") // beside the chunks a Content-Length may have stood, by which a proxy would end the body elsewhere
 	}
 	raw := a.body(v.id, v.bytes)
-	h["Content-Length"] = []string{strconv.Itoa(len(raw))}
+	h.Set("Content-Length", strconv.Itoa(len(raw)))
 	w.WriteHeader(a.Status)
 	_, _ = w.Write(raw) //nolint:gosec // JSON, of our own words, our own id and a number
 	d.note(ctx, v, a, err)

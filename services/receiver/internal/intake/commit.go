@@ -61,7 +61,7 @@ func (p *pending) take() bool { return p.taken.CompareAndSwap(false, true) }
 func NewCommitter(s publisher, timeout time.Duration, m *Metrics) *Committer {
 	c := &Committer{stream: s, timeout: timeout, metrics: m, shelf: scratch.New(shelfBytes)}
 	for i := range c.queues {
-		c.queues[i] = make(chan *pending, sharedCount) // else each delivery would wake the committer up
+		c.queues[i] = make(chan *pending, sharedCount) // a sender waits for its answer only, and several of them wake the committer once
 	}
 	return c
 }

@@ -25,23 +25,27 @@ func TestWhoSendsMoreThanItsRateIsBulkAndNobodyElseIs(t *testing.T) {
 			t.Fatal("another endpoint is bulk for it")
 		}
 	}
-	plain, changes, before := 0, 0, true
+	var first, last time.Time // begins of stretches that are plain
+	plain, sent, stretches, before := 0, 0, 0, true
 	for range 10_000 { // ten seconds, ten times the rate
 		now = now.Add(time.Millisecond)
 		bulk := f.Bulk("large", 10, now)
-		if !bulk {
-			plain++
+		if before && !bulk {
+			if stretches++; stretches == 1 {
+				first, plain = now, 0
+			}
+			last, sent = now, plain
 		}
-		if bulk != before {
-			changes++
+		if !bulk {
+			plain += 10
 		}
 		before = bulk
 	}
-	if plain < 970 || plain > 1001 {
-		t.Errorf("%d bytes in ten seconds are not bulk", plain*10)
+	if owed := rate * last.Sub(first).Seconds(); float64(sent) < 0.99*owed || float64(sent) > 1.01*owed {
+		t.Errorf("%d bytes in %s are not bulk, of %.0f at its rate", sent, last.Sub(first), owed)
 	}
-	if changes > 2*40+1 {
-		t.Errorf("in ten seconds the class changed %d times: deliveries that follow one another share no commit", changes)
+	if stretches < 30 || stretches > 41 {
+		t.Errorf("in ten seconds it was plain in %d stretches: deliveries that follow one another share no commit", stretches)
 	}
 	if f.Bulk("quiet", burst, now) || !f.Bulk("quiet", 1, now) || !f.Bulk("giant", burst+1, now) {
 		t.Error("the burst is not what it should be")

@@ -42,6 +42,7 @@ type Sightings struct {
 const (
 	sightingsPeriod = time.Second
 	sightingsTime   = sightingsPeriod / 10
+	headStart       = 5 * time.Second // of a refusal: whoever sets an endpoint up waits for it; those who are refused for ever stand before nobody for ever
 )
 
 // NewSightings returns a collector for the receiver named instance.
@@ -129,20 +130,20 @@ func (s *Sightings) flush(ctx context.Context, until time.Time) {
 	}
 }
 
-// changed are the endpoints of which something is to be written: those with a refusal, those that were not written of yet, and
-// the others as long as they have been waiting.
+// changed are the endpoints of which something is to be written, those that were not written of yet first, and then as long as
+// they have been waiting.
 func (s *Sightings) changed() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.SortedFunc(maps.Keys(s.dirty), func(a, b string) int {
-		if s.dirty[a] != s.dirty[b] {
-			if s.dirty[a] {
-				return -1
-			}
-			return 1
-		}
-		return s.tried[a].Compare(s.tried[b])
-	})
+	return slices.SortedFunc(maps.Keys(s.dirty), func(a, b string) int { return s.since(a).Compare(s.since(b)) })
+}
+
+// since is since when an endpoint has been waiting, earlier by a head start where there was a refusal; mu is held.
+func (s *Sightings) since(id string) time.Time {
+	if s.dirty[id] {
+		return s.tried[id].Add(-headStart)
+	}
+	return s.tried[id]
 }
 
 func (s *Sightings) write(ctx context.Context, id string) error {
