@@ -126,7 +126,7 @@ fuzz: ## every fuzz target for FUZZTIME
 
 .PHONY: bench
 bench: $(CURDIR)/.sluice/geoip ## load tests: acknowledged and searchable events per second on this machine; appends to LOAD_RESULTS (empty: to nothing)
-	LOAD_RESULTS='$(LOAD_RESULTS)' go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 90m ./test/load/...
+	LOAD_RESULTS='$(LOAD_RESULTS)' go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 3h ./test/load/...
 
 # Places are looked up in what is measured.
 $(CURDIR)/.sluice/geoip:

@@ -54,7 +54,7 @@ func measureAcks(b *testing.B, m manner, targets map[string]string) {
 	r := startAckRig(b, m)
 	r.round(b, &sheet{}, m, nil) // compiles nothing, but fills caches and files
 	s, rounds := &sheet{}, number(b, "LOAD_ROUNDS", loadRounds)
-	for range rounds {
+	for range inRounds(b, rounds) {
 		r.round(b, s, m, targets)
 	}
 	about := fmt.Sprintf("acknowledgements without workers, %d rounds of %d events, %d in a delivery, %d deliveries at a time", rounds, m.events, m.batch, m.inFlight)

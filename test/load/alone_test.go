@@ -43,7 +43,7 @@ func measureAlone(b *testing.B, m manner) {
 		return done
 	}
 	round(&sheet{})
-	for range rounds {
+	for range inRounds(b, rounds) {
 		done := round(s)
 		s.add("fake sink: events a second, until indexed", "", done.rate())
 		s.add("fake sink: acknowledged events a second meanwhile", "", float64(n)/done.acked.Seconds())

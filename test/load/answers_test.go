@@ -33,7 +33,7 @@ func measureAnswers(b *testing.B, m manner) {
 	r, s := startAckRig(b, m), &sheet{}
 	r.acked(b, &sheet{}, m) // fills caches and files
 	rounds, seconds := number(b, "LOAD_ROUNDS", answerRounds), number(b, "LOAD_SECONDS", answerSeconds)
-	for range rounds {
+	for range inRounds(b, rounds) {
 		r.answers(b, s, m, seconds)
 	}
 	about := fmt.Sprintf("answers at half of the sustained rate, %d rounds of %d s, %d in a delivery; the sustained rate with %d deliveries at a time", rounds, seconds, m.batch, m.inFlight)

@@ -45,11 +45,11 @@ func shapes() []shape {
 func BenchmarkBacklog(b *testing.B) {
 	var all sheet
 	rounds := number(b, "LOAD_ROUNDS", backlogRounds)
-	for round := range rounds {
+	for round := range inRounds(b, rounds) {
 		var first cost
 		for i, s := range shapes() {
 			c := s.measure(b, &all)
-			b.Logf("round %d, %s: %s", round+1, s.name, c)
+			tell(b, "round %d, %s: %s", round+1, s.name, c)
 			if i > 0 {
 				all.add("ratio to it: "+s.name, backlogBound, c.all/first.all)
 				continue

@@ -25,7 +25,7 @@ func BenchmarkBare(b *testing.B) {
 		b.Fatal(err)
 	}
 	rounds := number(b, "LOAD_ROUNDS", loadRounds)
-	for i := range rounds + 1 {
+	for i := range inRounds(b, rounds+1) {
 		if i == 1 {
 			s = &sheet{} // the first round filled caches and files
 		}

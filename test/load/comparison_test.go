@@ -73,14 +73,23 @@ func (c comparison) publish(b *testing.B, r *rig) {
 	c.sheet().publish(b, r.machine, about, metric{"of-ceiling", lineShare}, metric{"searchable/s", lineSearchable}, metric{"sluice-cpu-s/M", lineSluice})
 }
 
-// commit names the source that was measured.
+// commit names the source that was measured. The table that grows is no source: after the first section of a run all the
+// others would be of a changed tree.
 func commit(b *testing.B) string {
 	b.Helper()
-	cmd := exec.CommandContext(b.Context(), "git", "describe", "--always", "--dirty")
-	cmd.Dir = harness.Root(b)
-	out, err := cmd.Output()
+	git := func(args ...string) (string, error) {
+		cmd := exec.CommandContext(b.Context(), "git", args...)
+		cmd.Dir = harness.Root(b)
+		out, err := cmd.Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	name, err := git("describe", "--always")
 	if err != nil {
 		return "an unknown commit"
 	}
-	return "commit " + strings.TrimSpace(string(out))
+	changes, err := git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)test/load/RESULTS.md")
+	if err != nil || changes != "" {
+		name += "-dirty"
+	}
+	return "commit " + name
 }

@@ -102,8 +102,9 @@ func (r *rig) direct(b *testing.B, docs []sample, n int) stretch {
 func (r *rig) warmUp(b *testing.B, docs []sample) {
 	b.Helper()
 	const step = 100_000
-	for done := 0; done < number(b, "LOAD_WARMUP", loadWarmUp); done += step {
+	all := number(b, "LOAD_WARMUP", loadWarmUp)
+	for done := 0; done < all; done += step {
 		s := r.direct(b, docs, step)
-		b.Logf("warm-up: %.0f documents a second, %.0f CPU-s a million", s.rate(), s.million(s.spent.elastic))
+		tell(b, "warm-up, %d of %d documents: %.0f a second, %.0f CPU-s a million", done+step, all, s.rate(), s.million(s.spent.elastic))
 	}
 }

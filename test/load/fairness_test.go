@@ -55,10 +55,10 @@ type fair struct {
 func BenchmarkFairness(b *testing.B) {
 	n, rounds := events(b, fairEvents), number(b, "LOAD_ROUNDS", fairRounds)
 	var all sheet
-	for round := range rounds {
+	for round := range inRounds(b, rounds) {
 		for _, w := range ways() {
 			f := w.measure(b, &all, n)
-			b.Logf("round %d, %s: p99 %s alone, %s beside a replay of %s", round+1, w.name, part(f.alone, 0.99), part(f.beside, 0.99), f.replay)
+			tell(b, "round %d, %s: p99 %s alone, %s beside a replay of %s", round+1, w.name, part(f.alone, 0.99), part(f.beside, 0.99), f.replay)
 			f.add(&all, w.name)
 		}
 	}

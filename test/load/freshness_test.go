@@ -40,7 +40,7 @@ func BenchmarkFreshness(b *testing.B) {
 	p := r.prober(b)
 	s, rounds, probes := &sheet{}, number(b, "LOAD_ROUNDS", freshRounds), number(b, "LOAD_PROBES", freshProbes)
 	p.probe(b, s, "warm-up", probes/4)
-	for range rounds {
+	for range inRounds(b, rounds) {
 		idle := p.probe(b, s, "idle", probes)
 		loaded := p.underLoad(b, s, rate/2, probes)
 		s.add(lineFreshP50, fmt.Sprintf("≤ %d", (freshRefresh/2+100*time.Millisecond).Milliseconds()), millis(part(idle, 0.5)))

@@ -53,12 +53,12 @@ func (r *rig) compare(b *testing.B, c *comparison, n int) {
 	b.Helper()
 	docs := r.samples(b, loadSamples)
 	r.warmUp(b, docs)
-	for round := range number(b, "LOAD_ROUNDS", loadRounds) {
+	for round := range inRounds(b, number(b, "LOAD_ROUNDS", loadRounds)) {
 		direct := r.direct(b, docs, n)
 		c.yard = append(c.yard, yardstick())
 		piped := r.pipeline(b, n, c.batch, c.inFlight)
 		c.yard = append(c.yard, yardstick())
-		b.Logf("round %d: %.0f a second directly, %.0f through Sluice", round+1, direct.rate(), piped.rate())
+		tell(b, "round %d: %.0f a second directly, %.0f through Sluice", round+1, direct.rate(), piped.rate())
 		c.direct, c.piped = append(c.direct, direct), append(c.piped, piped)
 	}
 }

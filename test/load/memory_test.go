@@ -31,7 +31,7 @@ func BenchmarkMemory(b *testing.B) {
 	s, n, rounds := &sheet{}, events(b, loadEvents/2), number(b, "LOAD_ROUNDS", awayRounds)
 	seconds, rate := number(b, "LOAD_AWAY", awaySeconds), number(b, "LOAD_RATE", awayRate)
 	r.pipeline(b, n, loadBatch, loadInFlight) // compiles what matters
-	for range rounds {
+	for range inRounds(b, rounds) {
 		full := r.pipeline(b, n, loadBatch, loadInFlight)
 		s.watch("full load", full.spent, full.took)
 		s.add(lineFull, "≤ 250", mebibytes(full.memory))

@@ -120,7 +120,7 @@ func (s *scale) warmUp(b *testing.B, docs *documents) {
 	end := time.Now().Add(2 * time.Minute)
 	for done := 0; done < priceWarmUp && time.Now().Before(end); done += len(docs.all) {
 		w := s.weigh(b, variants()[0], docs)
-		b.Logf("warm-up: %.0f CPU-s per million", w.cpuPerMillion())
+		tell(b, "warm-up: %.0f CPU-s per million", w.cpuPerMillion())
 	}
 }
 

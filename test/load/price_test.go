@@ -57,7 +57,7 @@ func (s *scale) rounds(b *testing.B, chosen []variant, docs *documents) ([]varia
 	b.Helper()
 	weights := make([][]weight, len(chosen))
 	end := time.Now().Add(time.Duration(number(b, "PRICE_MINUTES", priceMinutes)) * time.Minute)
-	for round := range number(b, "PRICE_ROUNDS", priceRounds) {
+	for round := range inRounds(b, number(b, "PRICE_ROUNDS", priceRounds)) {
 		for i, v := range chosen {
 			if time.Now().After(end) {
 				b.Logf("the time was over in round %d, at %s", round+1, v.name)
@@ -69,7 +69,7 @@ func (s *scale) rounds(b *testing.B, chosen []variant, docs *documents) ([]varia
 			}
 			w := s.weigh(b, v, docs)
 			weights[i] = append(weights[i], w)
-			b.Logf("round %d: %-34s %6.1f CPU-s per million", round+1, v.name, w.cpuPerMillion()) // shown by -v
+			tell(b, "round %d: %-34s %6.1f CPU-s per million", round+1, v.name, w.cpuPerMillion())
 		}
 	}
 	return chosen, weights

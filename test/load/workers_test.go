@@ -33,7 +33,7 @@ const (
 func BenchmarkWorkers(b *testing.B) {
 	var all sheet
 	n, rounds := events(b, workersEvents), number(b, "LOAD_ROUNDS", workersRounds)
-	for range rounds {
+	for range inRounds(b, rounds) {
 		first := map[string]cost{}
 		for _, count := range []int{1, 2, 4} {
 			measureWorkers(b, &all, n, count, first)
