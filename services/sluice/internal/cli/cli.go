@@ -29,6 +29,7 @@ type App struct {
 	Out, Err io.Writer
 	json     bool
 	state    string
+	lost     error // why Elasticsearch is looked for at the default address: there is no running Sluice
 }
 
 // New returns the command line on the given streams.

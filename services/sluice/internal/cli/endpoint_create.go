@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -110,6 +111,7 @@ func prepare(ctx context.Context, session *Session, o createOptions) (notes []st
 	if !errors.Is(err, endpoint.ErrUnknown) {
 		return nil, err
 	}
+	notes = slips(ctx, session.Registry, o)
 	if _, err := session.Conn.SetupNamespace(ctx, o.namespace); err != nil {
 		return nil, err
 	}
@@ -118,6 +120,23 @@ func prepare(ctx context.Context, session *Session, o createOptions) (notes []st
 		notes = append(notes, note)
 	}
 	return notes, err
+}
+
+// slips says what is allowed and may still be a slip of the fingers: a namespace that nobody has made, a name twice. What
+// cannot be read here is no reason to make no endpoint.
+func slips(ctx context.Context, registry *endpoint.Registry, o createOptions) (notes []string) {
+	known, err := registry.Namespaces(ctx)
+	made := func(n endpoint.Namespace) bool { return n.Name == o.namespace }
+	if err == nil && len(known) > 0 && !slices.ContainsFunc(known, made) {
+		notes = append(notes, fmt.Sprintf("namespace %s is new; `sluice namespace list` shows the others. If it is a slip, `sluice endpoint revoke %s` ends this endpoint.", o.namespace, o.id))
+	}
+	all, _ := registry.List(ctx)
+	for _, e := range all {
+		if e.Name == o.name && !e.Revoked {
+			return append(notes, fmt.Sprintf("endpoint %s is called %q, too; their ids tell them apart.", e.ID, e.Name))
+		}
+	}
+	return notes
 }
 
 // checkName refuses what would break tables, or the form that it is copied into.

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,6 +55,26 @@ func TestCreateSaysThatAuth0CannotReachLoopback(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
+	}
+}
+
+func TestCreateSaysWhatMayBeASlip(t *testing.T) {
+	b := newBench(t)
+	first := b.object(t, "endpoint", "create", "--name", "production", "--id", "first", "--namespace", "eu")
+	for args, want := range map[string]string{
+		"--name staging --namespace eu":    "",
+		"--name production --namespace eu": `endpoint first is called "production", too`,
+		"--name other --namespace ue":      "namespace ue is new",
+	} {
+		out := b.object(t, append([]string{"endpoint", "create"}, strings.Fields(args)...)...)
+		notes := fmt.Sprint(out["notes"])
+		said := strings.Contains(notes, "too") || strings.Contains(notes, "is new")
+		if said != (want != "") || !strings.Contains(notes, want) {
+			t.Errorf("%s: the notes are %s", args, notes)
+		}
+	}
+	if notes := fmt.Sprint(first["notes"]); strings.Contains(notes, "is new") {
+		t.Errorf("the first namespace of all is no slip: %s", notes)
 	}
 }
 

@@ -140,7 +140,8 @@ func (a *App) explain(ctx context.Context, f explainFlags) (bool, error) {
 		return false, err
 	}
 	if f.logID != "" {
-		return x.fromIndex(ctx)
+		found, err := x.fromIndex(ctx)
+		return found, x.orLost(err)
 	}
 	return x.fromBody(ctx)
 }

@@ -174,7 +174,7 @@ func (a *App) searchEvents(ctx context.Context, f searchFlags) (bool, error) {
 		return false, err
 	}
 	found, err := s.run(ctx)
-	return found, s.blame(ctx, err)
+	return found, s.orLost(s.blame(ctx, err))
 }
 
 // prepare reads the flags.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"strings"
 
@@ -89,8 +90,19 @@ func (a *App) readToken(t target) (string, error) {
 // openElastic connects to Elasticsearch alone; without a running all-in-one the settings and their defaults count.
 func (a *App) openElastic() (*elastic.Client, error) {
 	cfg, _, err := a.locate()
-	if err != nil && !errors.Is(err, errNotFound) {
+	if a.lost = nil; errors.Is(err, errNotFound) {
+		a.lost, err = err, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	return elastic.Open(cfg.Elastic)
+}
+
+// orLost adds to an error that says that nothing listens where Elasticsearch should be why it was looked for there.
+func (a *App) orLost(err error) error {
+	if dial := (*net.OpError)(nil); a.lost == nil || !errors.As(err, &dial) || dial.Op != "dial" {
+		return err
+	}
+	return fmt.Errorf("%w; %w and ELASTICSEARCH_URL", err, a.lost)
 }

@@ -197,7 +197,7 @@ func (t *tailing) answered(ctx context.Context, err error) error {
 		return failed.error
 	}
 	if !t.away {
-		fmt.Fprintf(t.Err, "Elasticsearch does not answer, tail goes on when it does: %s\n", harmlessLine(failed.Error()))
+		fmt.Fprintf(t.Err, "Elasticsearch does not answer, tail goes on when it does: %s\n", harmlessLine(t.orLost(failed).Error()))
 	}
 	t.away = true
 	return nil
