@@ -125,8 +125,13 @@ fuzz: ## every fuzz target for FUZZTIME
 	@scripts/fuzz.sh '$(FUZZTIME)'
 
 .PHONY: bench
-bench: $(CURDIR)/.sluice/geoip ## load tests: acknowledged and searchable events per second on this machine; appends to LOAD_RESULTS (empty: to nothing)
+bench: $(CURDIR)/.sluice/geoip ## how fast it is on this machine, in about an hour; needs npm; appends to LOAD_RESULTS (empty: to nothing), then bench-page
 	LOAD_RESULTS='$(LOAD_RESULTS)' go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 3h ./test/load/...
+	@$(MAKE) bench-page
+
+.PHONY: bench-page
+bench-page: ## write test/load/TARGETS.md from what make bench found: what is met, what is not, and what bounds it
+	go test -count=1 -run '^TestTheTargetsArePaged' ./test/load -targets
 
 # Places are looked up in what is measured.
 $(CURDIR)/.sluice/geoip:

@@ -29,7 +29,7 @@ type Index struct {
 	Shards   int    `split_words:"true" default:"1" desc:"primary shards of each index"`
 	Replicas int    `split_words:"true" default:"0" desc:"copies of each shard besides the primary; 1 or more on a cluster"`
 	Refresh  string `split_words:"true" default:"1s" desc:"how soon a document is searchable"`
-	Codec    string `split_words:"true" default:"best_compression" desc:"default or best_compression; default makes indices half as large again and saves no processor time"`
+	Codec    string `split_words:"true" default:"best_compression" desc:"default or best_compression; default makes indices two thirds larger and saves no processor time"`
 	Details  string `split_words:"true" default:"search" desc:"what can be done with Auth0's free-form details: store, search, or aggregate (search, group and sort); each costs Elasticsearch more than the one before"`
 }
 

@@ -33,7 +33,7 @@ type Inputs struct {
 // needed are the names that the formulas use.
 func needed() []string {
 	return strings.Fields(`receiver nats_deliveries enricher nats_documents indexer nats_indexing elasticsearch event delivery document
-		index batch sync stream follower replicas copies processors busy link disk days hours`)
+		request index batch sync stream follower replicas copies processors busy link disk days hours`)
 }
 
 // Load reads the inputs that are part of the program.
@@ -95,6 +95,7 @@ func (in Inputs) Limits() []Limit {
 		{"DELIVERIES: one stream stores", in.v("stream") * in.v("busy"), "partitions"},
 		{"DOCUMENTS: one stream stores", in.v("stream") * in.v("busy") * in.v("delivery") / in.v("document"), "partitions"},
 		{"DELIVERIES: one sync after the other", in.v("batch") / in.v("sync") * in.v("busy"), "larger deliveries, partitions"},
+		{"DOCUMENTS: one sync after the other", in.v("batch") / in.v("sync") * in.v("busy"), "larger deliveries, fewer namespaces, partitions"},
 		{"DELIVERIES: processors of its leader", machine / (in.seconds("nats_deliveries") + max(0, reading)), "partitions"},
 		{"DOCUMENTS: processors of its leader", machine / (in.storing() + in.seconds("nats_indexing")), "partitions"},
 		{"DELIVERIES: network of its leader", in.v("link") * 1e6 * in.v("busy") / in.traffic("delivery"), "partitions, compression"},
@@ -132,12 +133,29 @@ func (in Inputs) machines(seconds float64) int {
 	return max(2, up(seconds/(in.v("processors")*in.v("busy"))))
 }
 
-// servers is how many NATS servers a rate takes: no fewer than copies, and enough for processors and network. One may lead
-// several streams.
+// stage is how many machines a stage takes at a rate, for its processors and for what goes through their network, in bytes an
+// event.
+func (in Inputs) stage(name string, rate, bytes float64) int {
+	return max(in.machines(rate*in.seconds(name)), in.linked(rate*bytes))
+}
+
+// linked is how many machines bear so many bytes a second on their network.
+func (in Inputs) linked(bytes float64) int { return up(bytes / (in.v("link") * 1e6 * in.v("busy"))) }
+
+// servers is how many NATS servers a rate takes: no fewer than copies, and enough for processors, network and disks. One may
+// lead several streams, but all that lie on its disk are stored and synced there.
 func (in Inputs) servers(rate float64) int {
 	sent := rate * (in.v("delivery") + in.v("document")) * in.v("replicas")
-	return max(int(in.v("replicas")), up(in.natsSeconds(rate)/(in.v("processors")*in.v("busy"))), up(sent/(in.v("link")*1e6*in.v("busy"))))
+	stored := rate * (1 + in.v("document")/in.v("delivery")) * in.v("replicas") / in.v("stream")
+	return max(int(in.v("replicas")), up(in.natsSeconds(rate)/(in.v("processors")*in.v("busy"))), in.linked(sent),
+		up(stored/in.v("busy")), up(in.syncs(rate)*in.v("sync")/in.v("busy")))
 }
+
+// syncs is how many syncs a second the servers make, all copies together.
+func (in Inputs) syncs(rate float64) float64 { return 2 * rate / in.v("batch") * in.v("replicas") }
+
+// held is how many bytes the streams hold while Elasticsearch is away, one copy.
+func (in Inputs) held(rate float64) float64 { return rate * in.v("document") * in.v("hours") * 3600 }
 
 // natsSeconds is what all NATS servers take together, copies included.
 func (in Inputs) natsSeconds(rate float64) float64 {
@@ -150,7 +168,10 @@ func (in Inputs) natsSeconds(rate float64) float64 {
 func (in Inputs) nodes(rate float64) (processors, disks int) {
 	seconds := rate * in.seconds("elasticsearch") * in.v("copies")
 	stored := rate * in.v("index") * in.v("copies") * 86400 * in.v("days") / 1e9
-	return in.machines(seconds), max(2, up(stored/(in.v("disk")*0.8)))
+	return in.machines(seconds), max(2, up(stored/(in.v("disk")*diskShare)))
 }
+
+// diskShare is the part of a node's disk that a plan fills: Elasticsearch puts no more shards on one that is 85 % full.
+const diskShare = 0.8
 
 func up(x float64) int { return int(math.Ceil(x - 1e-9)) }

@@ -20,25 +20,29 @@ func (in Inputs) Needs() []Need {
 	whole := func(of func(float64) int) func(float64) string {
 		return func(rate float64) string { return grouped(float64(of(rate))) }
 	}
-	machines := func(name string) func(float64) string {
-		return whole(func(rate float64) int { return in.machines(rate * in.seconds(name)) })
+	machines := func(name string, bytes float64) func(float64) string {
+		return whole(func(rate float64) int { return in.stage(name, rate, bytes) })
 	}
-	stored := in.v("delivery") + in.v("document")
+	delivery, document, request := in.v("delivery"), in.v("document"), in.v("request")
+	stored := delivery + document
 	return []Need{
 		{"receivers: processors", processors("receiver")},
-		{"receivers: machines", machines("receiver")},
+		{"receivers: machines", machines("receiver", in.v("event")+delivery)},
 		{"enrichers: processors", processors("enricher")},
-		{"enrichers: machines", machines("enricher")},
+		{"enrichers: machines", machines("enricher", stored)},
 		{"indexers: processors", processors("indexer")},
-		{"indexers: machines", machines("indexer")},
+		{"indexers: machines", machines("indexer", document+request)},
 		{"streams of each kind, with a leader each", whole(in.Partitions)},
 		{"NATS: processors, all copies", func(rate float64) string { return short(in.natsSeconds(rate)) }},
 		{"NATS: servers", whole(in.servers)},
 		{"NATS: MB a second to the disks of all servers", megabytes(stored * in.v("replicas"))},
-		{"NATS: syncs a second, all copies", func(rate float64) string { return short(2 * rate / in.v("batch") * in.v("replicas")) }},
-		{"NATS: GB that the streams hold while Elasticsearch is away, one copy", func(rate float64) string { return short(rate * in.v("document") * in.v("hours") * 3600 / 1e9) }},
+		{"NATS: syncs a second, all copies", func(rate float64) string { return short(in.syncs(rate)) }},
+		{"NATS: GB that the streams hold while Elasticsearch is away, one copy", func(rate float64) string { return short(in.held(rate) / 1e9) }},
+		{"NATS: GB of that on each server, copies included", func(rate float64) string {
+			return short(in.held(rate) * in.v("replicas") / float64(in.servers(rate)) / 1e9)
+		}},
 		{"network: Mbit/s from Auth0", func(rate float64) string { return short(rate * in.v("event") * 8 / 1e6) }},
-		{"network: MB a second between all machines", megabytes(in.v("delivery")*(in.v("replicas")+1) + in.v("document")*(in.v("replicas")+1+in.v("copies")))},
+		{"network: MB a second between all machines", megabytes(stored*(in.v("replicas")+1) + request*in.v("copies"))},
 		{"Elasticsearch: processors, all copies", func(rate float64) string { return short(rate * in.seconds("elasticsearch") * in.v("copies")) }},
 		{"Elasticsearch: nodes for the processors", whole(func(rate float64) int { n, _ := in.nodes(rate); return n })},
 		{"Elasticsearch: nodes for the disks", whole(func(rate float64) int { _, n := in.nodes(rate); return n })},
@@ -97,12 +101,21 @@ func (in Inputs) firsts() string {
 		processors, disks := in.nodes(rate)
 		elastic := fmt.Sprintf("%s nodes for the processors, %s for the disks", grouped(float64(processors)), grouped(float64(disks)))
 		if rate <= first.Rate {
-			fmt.Fprintf(&out, "one stream of each kind is enough, at %.0f %% of what it bears. The first limit is Elasticsearch: %s.\n", 100*rate/first.Rate, elastic)
+			fmt.Fprintf(&out, "one stream of each kind is enough, at %.0f %% of what it bears. The first limit is Elasticsearch: it takes %s, where two of these machines would bear %s a second.\n",
+				100*rate/first.Rate, elastic, short(in.two()))
 			continue
 		}
-		fmt.Fprintf(&out, "the first limit is \"%s\", at %s: %d of each kind lift it. Elasticsearch takes %s.\n", first.What, short(first.Rate), in.Partitions(rate), elastic)
+		fmt.Fprintf(&out, "the first limit is \"%s\", at %s: %d of each kind lift it, on the disks of %d servers. Elasticsearch takes %s.\n",
+			first.What, short(first.Rate), in.Partitions(rate), in.servers(rate), elastic)
 	}
 	return out.String()
+}
+
+// two is the most events a second that two Elasticsearch nodes bear.
+func (in Inputs) two() float64 {
+	processors := 2 * in.v("processors") * in.v("busy") / (in.seconds("elasticsearch") * in.v("copies"))
+	disks := 2 * in.v("disk") * diskShare * 1e9 / (in.v("index") * in.v("copies") * 86400 * in.v("days"))
+	return min(processors, disks)
 }
 
 // short prints two digits, in full.

@@ -16,11 +16,11 @@ import (
 	"github.com/sluicelog/sluice/test/harness"
 )
 
-// Sizes of the streams for an outage, in bytes per event: a delivery holds the events as they came, a document is about
-// 2.3 KB with its action line. Half as much again is left free, because finished messages go only when a stream is half full.
+// Sizes of the streams for an outage, in bytes per event, as the README advises: twice what the simulator's events take when they
+// are packed. Half as much again is left free, because finished messages go only when a stream is half full.
 const (
-	deliveryBytes = 1600
-	documentBytes = 2400
+	deliveryBytes = 560
+	documentBytes = 860
 )
 
 // phase is one stretch of an outage's run.

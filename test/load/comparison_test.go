@@ -2,12 +2,8 @@ package load_test
 
 import (
 	"fmt"
-	"os/exec"
 	"runtime"
-	"strings"
 	"testing"
-
-	"github.com/sluicelog/sluice/test/harness"
 )
 
 // comparison holds the rounds of direct load and pipeline.
@@ -71,25 +67,4 @@ func (c comparison) publish(b *testing.B, r *rig) {
 	b.Helper()
 	about := fmt.Sprintf("%d rounds of %d events, %d in a delivery, %d deliveries at a time", len(c.direct), c.direct[0].events, c.batch, c.inFlight)
 	c.sheet().publish(b, r.machine, about, metric{"of-ceiling", lineShare}, metric{"searchable/s", lineSearchable}, metric{"sluice-cpu-s/M", lineSluice})
-}
-
-// commit names the source that was measured. The table that grows is no source: after the first section of a run all the
-// others would be of a changed tree.
-func commit(b *testing.B) string {
-	b.Helper()
-	git := func(args ...string) (string, error) {
-		cmd := exec.CommandContext(b.Context(), "git", args...)
-		cmd.Dir = harness.Root(b)
-		out, err := cmd.Output()
-		return strings.TrimSpace(string(out)), err
-	}
-	name, err := git("describe", "--always")
-	if err != nil {
-		return "an unknown commit"
-	}
-	changes, err := git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)test/load/RESULTS.md")
-	if err != nil || changes != "" {
-		name += "-dirty"
-	}
-	return "commit " + name
 }

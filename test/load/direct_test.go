@@ -105,6 +105,6 @@ func (r *rig) warmUp(b *testing.B, docs []sample) {
 	all := number(b, "LOAD_WARMUP", loadWarmUp)
 	for done := 0; done < all; done += step {
 		s := r.direct(b, docs, step)
-		tell(b, "warm-up, %d of %d documents: %.0f a second, %.0f CPU-s a million", done+step, all, s.rate(), s.million(s.spent.elastic))
+		tell(b, "warm-up, %d of %d documents: %.0f a second, %.0f CPU-s a million", min(done+step, all), all, s.rate(), s.million(s.spent.elastic))
 	}
 }

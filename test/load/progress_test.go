@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// tell says at once how far a benchmark is. What a benchmark logs, go test shows when it is over, ten minutes later perhaps, and
-// cut after ten lines.
+// tell says at once how far a benchmark is, on go test's standard output. What a benchmark logs is shown when it is over, ten
+// minutes later perhaps, and cut after ten lines.
 func tell(b *testing.B, format string, args ...any) {
 	b.Helper()
 	tellTo(os.Stderr, time.Now(), b.Name(), format, args...)
@@ -21,13 +21,14 @@ func tellTo(w io.Writer, at time.Time, name, format string, args ...any) {
 	_, _ = fmt.Fprintf(w, "%s %s: %s\n", at.Format(time.TimeOnly), strings.TrimPrefix(name, "Benchmark"), fmt.Sprintf(format, args...))
 }
 
-// inRounds yields 0 to n-1 and tells before each how long the rest takes, if it takes as long as what is done.
-func inRounds(b *testing.B, n int) iter.Seq[int] {
+// inRounds yields 0 to n-1 and tells before each how long the rest of these rounds takes, if it takes as long as what is done.
+func inRounds(b *testing.B, n int, of ...string) iter.Seq[int] {
 	b.Helper()
+	source() // as it is now, not when the rounds are over
 	return func(yield func(int) bool) {
 		begin := time.Now()
 		for i := range n {
-			tell(b, "round %d of %d%s", i+1, n, left(time.Since(begin), i, n))
+			tell(b, "%sround %d of %d%s", strings.Join(append(of, ""), ", "), i+1, n, left(time.Since(begin), i, n))
 			if !yield(i) {
 				return
 			}

@@ -99,7 +99,7 @@ func (s *sheet) publish(b *testing.B, m machine, about string, metrics ...metric
 	if len(s.trouble) > 0 && os.Getenv("LOAD_ANYWAY") == "" {
 		b.Fatalf("the machine was busy, so these figures would mislead; LOAD_ANYWAY=1 prints them all the same\n%s", strings.Join(s.trouble, "\n"))
 	}
-	heading := fmt.Sprintf("%s, %s: %s", time.Now().UTC().Format(time.DateOnly), commit(b), about)
+	heading := fmt.Sprintf("%s, %s: %s", time.Now().UTC().Format(time.DateOnly), source(), about)
 	text := s.markdown(heading) + "\n" + m.facts() + s.speed() + "\n" + s.topTen()
 	if places(b) == "" {
 		text += "\nDocuments name no place: there is no database; `make geoip` gets one.\n"

@@ -40,7 +40,7 @@ func BenchmarkSmall(b *testing.B) {
 	docs := startSmall(b, es.url, es.pid)
 	docs.warmUp(b, docs.samples(b, loadSamples))
 	undo := bind(b, cpus, es.pid, docs)
-	for range inRounds(b, rounds) {
+	for range inRounds(b, rounds, "Elasticsearch") {
 		docs.small(b, s, "Elasticsearch", n, func(namespace string) (int, error) {
 			if err := docs.elastic.Refresh(b.Context(), period.Alias(namespace)); err != nil {
 				return 0, err
@@ -56,7 +56,7 @@ func BenchmarkSmall(b *testing.B) {
 	if err := pin(r.up.PID, cpus[0]); err != nil {
 		b.Fatal(err)
 	}
-	for range inRounds(b, rounds) {
+	for range inRounds(b, rounds, "fake sink") {
 		r.small(b, s, "fake sink", n, func(namespace string) (int, error) { return fake.in(period.Alias(namespace)), nil })
 	}
 	about := fmt.Sprintf("one processor and less than 512 MiB, %d rounds of %d events, %d in a delivery, %d deliveries at a time", rounds, n, loadBatch, loadInFlight)

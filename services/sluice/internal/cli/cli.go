@@ -29,7 +29,7 @@ type App struct {
 	Out, Err io.Writer
 	json     bool
 	state    string
-	lost     error // why Elasticsearch is looked for at the default address: there is no running Sluice
+	lost     error // where to find a Sluice, when Elasticsearch is only looked for at the default address
 }
 
 // New returns the command line on the given streams.

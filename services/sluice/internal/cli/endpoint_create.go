@@ -84,7 +84,7 @@ func (a *App) createEndpoint(ctx context.Context, o createOptions) error {
 	if !adopted {
 		token = endpoint.NewToken()
 	}
-	notes, err := prepare(ctx, session, o)
+	notes, err := a.prepare(ctx, session, o)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (a *App) createEndpoint(ctx context.Context, o createOptions) error {
 
 // prepare checks what can be refused and makes ready where the events will go, before the endpoint exists: a delivery may
 // come the moment it does.
-func prepare(ctx context.Context, session *Session, o createOptions) (notes []string, err error) {
+func (a *App) prepare(ctx context.Context, session *Session, o createOptions) (notes []string, err error) {
 	if err := errors.Join(endpoint.CheckID(o.id), stream.CheckNamespace(o.namespace), checkName(o.name)); err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func prepare(ctx context.Context, session *Session, o createOptions) (notes []st
 	if !errors.Is(err, endpoint.ErrUnknown) {
 		return nil, err
 	}
-	notes = slips(ctx, session.Registry, o)
+	notes = a.slips(ctx, session.Registry, o)
 	if _, err := session.Conn.SetupNamespace(ctx, o.namespace); err != nil {
 		return nil, err
 	}
@@ -124,11 +124,12 @@ func prepare(ctx context.Context, session *Session, o createOptions) (notes []st
 
 // slips says what is allowed and may still be a slip of the fingers: a namespace that nobody has made, a name twice. What
 // cannot be read here is no reason to make no endpoint.
-func slips(ctx context.Context, registry *endpoint.Registry, o createOptions) (notes []string) {
+func (a *App) slips(ctx context.Context, registry *endpoint.Registry, o createOptions) (notes []string) {
 	known, err := registry.Namespaces(ctx)
 	made := func(n endpoint.Namespace) bool { return n.Name == o.namespace }
 	if err == nil && len(known) > 0 && !slices.ContainsFunc(known, made) {
-		notes = append(notes, fmt.Sprintf("namespace %s is new; `sluice namespace list` shows the others. If it is a slip, `sluice endpoint revoke %s` ends this endpoint.", o.namespace, o.id))
+		notes = append(notes, fmt.Sprintf("namespace %s is new; `%s` shows the others. If it is a slip, `%s` ends this endpoint; the namespace stays, empty.",
+			o.namespace, a.hint("namespace list"), a.hint("endpoint revoke "+o.id)))
 	}
 	all, _ := registry.List(ctx)
 	for _, e := range all {

@@ -194,14 +194,3 @@ func TestTheExitCodeOfASearchIsThatOfGrep(t *testing.T) {
 		t.Errorf("all namespaces hold %d such events, not this one", len(found))
 	}
 }
-
-func TestASearchWithNothingRunningSaysHowToStart(t *testing.T) {
-	t.Setenv("NATS_URL", "")
-	t.Setenv("ELASTICSEARCH_URL", "http://127.0.0.1:1")
-	for _, args := range [][]string{{"search"}, {"explain", "--log-id", "90020260101000000000000000000000000000000000000000000001"}} {
-		_, err := run(t.Context(), t, "", append(args, "--state", t.TempDir())...)
-		if cli.ExitCode(err) != 2 || !strings.Contains(err.Error(), "127.0.0.1:1") || !strings.Contains(err.Error(), "start one with `") {
-			t.Errorf("%s: exit code %d, %v", args[0], cli.ExitCode(err), err)
-		}
-	}
-}

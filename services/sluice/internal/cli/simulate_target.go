@@ -90,8 +90,12 @@ func (a *App) readToken(t target) (string, error) {
 // openElastic connects to Elasticsearch alone; without a running all-in-one the settings and their defaults count.
 func (a *App) openElastic() (*elastic.Client, error) {
 	cfg, _, err := a.locate()
-	if a.lost = nil; errors.Is(err, errNotFound) {
-		a.lost, err = err, nil
+	a.lost = nil
+	if errors.Is(err, errNotFound) {
+		err = nil
+		if os.Getenv("ELASTICSEARCH_URL") == "" { //nolint:forbidigo // whether it was set decides, not its value
+			a.lost = fmt.Errorf("%w in %s: start one with `%s`, name another folder with --state, or set ELASTICSEARCH_URL", errNotFound, a.state, a.hint("up"))
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -99,10 +103,17 @@ func (a *App) openElastic() (*elastic.Client, error) {
 	return elastic.Open(cfg.Elastic)
 }
 
-// orLost adds to an error that says that nothing listens where Elasticsearch should be why it was looked for there.
+// misses reports whether err says that nothing listens at the default address, where Elasticsearch was looked for only because
+// no Sluice is announced.
+func (a *App) misses(err error) bool {
+	dial, found := errors.AsType[*net.OpError](err)
+	return a.lost != nil && found && dial.Op == "dial"
+}
+
+// orLost adds to such an error how to begin.
 func (a *App) orLost(err error) error {
-	if dial := (*net.OpError)(nil); a.lost == nil || !errors.As(err, &dial) || dial.Op != "dial" {
-		return err
+	if a.misses(err) {
+		return fmt.Errorf("%w; %w", err, a.lost)
 	}
-	return fmt.Errorf("%w; %w and ELASTICSEARCH_URL", err, a.lost)
+	return err
 }

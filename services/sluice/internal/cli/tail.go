@@ -195,9 +195,11 @@ func (t *tailing) answered(ctx context.Context, err error) error {
 		}
 	case t.seen == nil && (elastic.Status(err) == http.StatusUnauthorized || elastic.Status(err) == http.StatusForbidden):
 		return failed.error
+	case t.seen == nil && t.misses(failed.error):
+		return t.orLost(failed.error) // one that is started now may listen elsewhere
 	}
 	if !t.away {
-		fmt.Fprintf(t.Err, "Elasticsearch does not answer, tail goes on when it does: %s\n", harmlessLine(t.orLost(failed).Error()))
+		fmt.Fprintf(t.Err, "Elasticsearch does not answer, tail goes on when it does: %s\n", harmlessLine(failed.Error()))
 	}
 	t.away = true
 	return nil
