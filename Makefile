@@ -126,8 +126,8 @@ fuzz: ## every fuzz target for FUZZTIME
 
 .PHONY: bench
 bench: $(CURDIR)/.sluice/geoip ## how fast it is on this machine, in about an hour; needs npm; appends to LOAD_RESULTS (empty: to nothing), then bench-page
-	LOAD_RESULTS='$(LOAD_RESULTS)' go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 3h ./test/load/...
-	@$(MAKE) bench-page
+	@failed=0; (set -x; LOAD_RESULTS='$(LOAD_RESULTS)' go test -run '^$$' -bench . -benchtime $(BENCHTIME) -timeout 3h ./test/load/...) || failed=$$?; \
+		$(MAKE) bench-page; exit $$failed
 
 .PHONY: bench-page
 bench-page: ## write test/load/TARGETS.md from what make bench found: what is met, what is not, and what bounds it

@@ -133,8 +133,8 @@ func (in Inputs) machines(seconds float64) int {
 	return max(2, up(seconds/(in.v("processors")*in.v("busy"))))
 }
 
-// stage is how many machines a stage takes at a rate, for its processors and for what goes through their network, in bytes an
-// event.
+// stage is how many machines a stage takes at a rate, for its processors and for what it gets or sends, the larger of the two, in
+// bytes an event.
 func (in Inputs) stage(name string, rate, bytes float64) int {
 	return max(in.machines(rate*in.seconds(name)), in.linked(rate*bytes))
 }
@@ -143,13 +143,28 @@ func (in Inputs) stage(name string, rate, bytes float64) int {
 func (in Inputs) linked(bytes float64) int { return up(bytes / (in.v("link") * 1e6 * in.v("busy"))) }
 
 // servers is how many NATS servers a rate takes: no fewer than copies, and enough for processors, network and disks. One may
-// lead several streams, but all that lie on its disk are stored and synced there.
+// lead several streams.
 func (in Inputs) servers(rate float64) int {
 	sent := rate * (in.v("delivery") + in.v("document")) * in.v("replicas")
-	stored := rate * (1 + in.v("document")/in.v("delivery")) * in.v("replicas") / in.v("stream")
-	return max(int(in.v("replicas")), up(in.natsSeconds(rate)/(in.v("processors")*in.v("busy"))), in.linked(sent),
-		up(stored/in.v("busy")), up(in.syncs(rate)*in.v("sync")/in.v("busy")))
+	return max(int(in.v("replicas")), up(in.natsSeconds(rate)/(in.v("processors")*in.v("busy"))), in.linked(sent), in.disks(rate))
 }
+
+// disks is how many servers the copies of all streams take: each lies whole on one disk, where all are stored and synced one
+// after the other.
+func (in Inputs) disks(rate float64) int {
+	parts := in.Partitions(rate)
+	copies, part := float64(parts)*in.v("replicas"), rate/float64(parts)
+	syncing := part / in.v("batch") * in.v("sync")
+	delivery := max(part/in.v("stream"), syncing)
+	document := max(part/in.v("stream")*in.v("document")/in.v("delivery"), syncing)
+	if both := in.fitting(delivery + document); both > 0 {
+		return up(copies / both)
+	}
+	return up(copies/max(1, in.fitting(delivery))) + up(copies/max(1, in.fitting(document)))
+}
+
+// fitting is how many copies that each use so much of a disk fit on one.
+func (in Inputs) fitting(share float64) float64 { return math.Floor(in.v("busy")/share + 1e-9) }
 
 // syncs is how many syncs a second the servers make, all copies together.
 func (in Inputs) syncs(rate float64) float64 { return 2 * rate / in.v("batch") * in.v("replicas") }

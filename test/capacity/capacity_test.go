@@ -59,7 +59,7 @@ func TestThePageIsWhatTheInputsSay(t *testing.T) {
 func TestWhatCostsMoreNeedsMore(t *testing.T) {
 	t.Parallel()
 	in := load(t)
-	for _, name := range []string{"receiver", "enricher", "indexer", "elasticsearch", "nats_deliveries", "document", "index", "event"} {
+	for _, name := range []string{"receiver", "enricher", "indexer", "elasticsearch", "nats_deliveries", "document", "request", "batch", "sync", "index", "event"} {
 		dear := in.With(name, 10*value(t, in, name)).Sections()["needs"]
 		if dear == in.Sections()["needs"] {
 			t.Errorf("ten times as much of %s changes nothing", name)

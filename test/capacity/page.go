@@ -27,11 +27,11 @@ func (in Inputs) Needs() []Need {
 	stored := delivery + document
 	return []Need{
 		{"receivers: processors", processors("receiver")},
-		{"receivers: machines", machines("receiver", in.v("event")+delivery)},
+		{"receivers: machines", machines("receiver", max(in.v("event"), delivery))},
 		{"enrichers: processors", processors("enricher")},
-		{"enrichers: machines", machines("enricher", stored)},
+		{"enrichers: machines", machines("enricher", max(delivery, document))},
 		{"indexers: processors", processors("indexer")},
-		{"indexers: machines", machines("indexer", document+request)},
+		{"indexers: machines", machines("indexer", max(document, request))},
 		{"streams of each kind, with a leader each", whole(in.Partitions)},
 		{"NATS: processors, all copies", func(rate float64) string { return short(in.natsSeconds(rate)) }},
 		{"NATS: servers", whole(in.servers)},

@@ -89,6 +89,12 @@ func short(v float64) string {
 	return fmt.Sprintf("%.4g", v)
 }
 
+// Sentences behind a section that is no measure of a target.
+const (
+	busyNote     = "The machine was busy: "
+	profilesNote = "Profiles were written meanwhile, which took processor time."
+)
+
 // metric is a line that go test reports, too.
 type metric struct{ unit, line string }
 
@@ -104,8 +110,11 @@ func (s *sheet) publish(b *testing.B, m machine, about string, metrics ...metric
 	if places(b) == "" {
 		text += "\nDocuments name no place: there is no database; `make geoip` gets one.\n"
 	}
+	if profiled() != "" {
+		text += "\n" + profilesNote + "\n"
+	}
 	if len(s.trouble) > 0 {
-		text += "\nThe machine was busy: " + strings.Join(s.trouble, "; ") + ".\n"
+		text += "\n" + busyNote + strings.Join(s.trouble, "; ") + ".\n"
 	}
 	b.Run("figures", func(b *testing.B) {
 		for b.Loop() { // nothing: it was measured above, because what is compared takes turns

@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// source names what is measured, as it was when somebody first asked. The table that grows is no source: after the first
-// section of a run all the others would be of a changed tree.
+// source names what is measured, as it was when somebody first asked. The pages that a run writes are no source: after its
+// first section all the others would be of a changed tree.
 var source = sync.OnceValue(func() string { //nolint:gochecknoglobals // one answer for all benchmarks of a process
 	name, err := git("describe", "--always")
 	if err != nil {
 		return "an unknown commit"
 	}
-	changes, err := git("status", "--porcelain", "--", ":(top)", ":(top,exclude)test/load/RESULTS.md")
+	changes, err := git("status", "--porcelain", "--", ":(top)", ":(top,exclude)test/load/RESULTS.md", ":(top,exclude)test/load/TARGETS.md")
 	if err != nil || changes != "" {
 		name += "-dirty"
 	}
