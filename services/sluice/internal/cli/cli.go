@@ -127,6 +127,11 @@ func (a *App) openRegistry(ctx context.Context) (*Session, error) {
 	return s, nil
 }
 
+// notFound is errNotFound with what helps; the setting names a server instead.
+func (a *App) notFound(setting string) error {
+	return fmt.Errorf("%w in %s: start one with `%s`, name another folder with --state, or set %s", errNotFound, a.state, a.hint("up"), setting)
+}
+
 // locate decides where Sluice is: NATS_URL wins over the state folder.
 func (a *App) locate() (settings, *state.Ready, error) {
 	var cfg settings
@@ -138,7 +143,7 @@ func (a *App) locate() (settings, *state.Ready, error) {
 	}
 	ready, err := state.Dir(a.state).ReadReady()
 	if errors.Is(err, fs.ErrNotExist) {
-		return cfg, nil, fmt.Errorf("%w in %s: start one with `%s`, name another folder with --state, or set NATS_URL", errNotFound, a.state, a.hint("up"))
+		return cfg, nil, a.notFound("NATS_URL")
 	}
 	if err != nil {
 		return cfg, nil, err

@@ -28,3 +28,18 @@ func TestWithNothingRunningErrorsSayHowToStart(t *testing.T) {
 		}
 	}
 }
+
+// The address is one where nothing listens for certain: at the default one there may be somebody's Elasticsearch.
+func TestCommandsWithNothingRunningSayHowToStart(t *testing.T) {
+	t.Setenv("NATS_URL", "")
+	t.Setenv("ELASTICSEARCH_URL", "http://127.0.0.1:1")
+	for _, args := range [][]string{{"search"}, {"tail"}, {"explain", "--log-id", "90020260101000000000000000000000000000000000000000000001"}} {
+		a := New(strings.NewReader(""), io.Discard, io.Discard)
+		a.lost = errors.New("how to start")
+		cmd := a.Command()
+		cmd.SetArgs(append(args, "--state", t.TempDir()))
+		if err := cmd.ExecuteContext(t.Context()); ExitCode(err) == 0 || !strings.Contains(err.Error(), "127.0.0.1:1") || !errors.Is(err, a.lost) {
+			t.Errorf("%s: exit code %d, %v", args[0], ExitCode(err), err)
+		}
+	}
+}

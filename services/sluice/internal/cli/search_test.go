@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -193,21 +192,5 @@ func TestTheExitCodeOfASearchIsThatOfGrep(t *testing.T) {
 	}
 	if found := a.found("event.id:1", "--namespace", "all", "--limit", "1000"); !slices.Contains(found, "1") {
 		t.Errorf("all namespaces hold %d such events, not this one", len(found))
-	}
-}
-
-func TestCommandsThatFindNothingRunningSayHowToStart(t *testing.T) {
-	t.Setenv("NATS_URL", "")
-	t.Setenv("ELASTICSEARCH_URL", "")
-	if other, err := net.DialTimeout("tcp", "127.0.0.1:9200", time.Second); err == nil {
-		_ = other.Close()
-		t.Skip("something listens at Elasticsearch's usual port, and would be asked")
-	}
-	for _, args := range [][]string{{"search"}, {"tail"}, {"explain", "--log-id", "90020260101000000000000000000000000000000000000000000001"}} {
-		dir := t.TempDir()
-		_, err := run(t.Context(), t, "", append(args, "--state", dir)...)
-		if cli.ExitCode(err) == 0 || !strings.Contains(err.Error(), "127.0.0.1:9200") || !strings.Contains(err.Error(), "start one with `") || !strings.Contains(err.Error(), dir) {
-			t.Errorf("%s: exit code %d, %v", args[0], cli.ExitCode(err), err)
-		}
 	}
 }

@@ -90,15 +90,11 @@ func (a *App) readToken(t target) (string, error) {
 // openElastic connects to Elasticsearch alone; without a running all-in-one the settings and their defaults count.
 func (a *App) openElastic() (*elastic.Client, error) {
 	cfg, _, err := a.locate()
-	a.lost = nil
-	if errors.Is(err, errNotFound) {
-		err = nil
-		if os.Getenv("ELASTICSEARCH_URL") == "" { //nolint:forbidigo // whether it was set decides, not its value
-			a.lost = fmt.Errorf("%w in %s: start one with `%s`, name another folder with --state, or set ELASTICSEARCH_URL", errNotFound, a.state, a.hint("up"))
-		}
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errNotFound) {
 		return nil, err
+	}
+	if err != nil && os.Getenv("ELASTICSEARCH_URL") == "" { //nolint:forbidigo // whether it was set decides, not its value
+		a.lost = a.notFound("ELASTICSEARCH_URL")
 	}
 	return elastic.Open(cfg.Elastic)
 }
