@@ -2,10 +2,14 @@ package program
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"math"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
 // What a process of ours is kept within, in bytes. Left alone, the garbage collector lets it become twice as large as what
@@ -19,14 +23,36 @@ const (
 // memoryLook is how often the goal is compared with what is in use.
 const memoryLook = time.Second
 
+// What is not ours of a container's memory: the program itself, pages of files that it reads and what the kernel holds for its
+// connections are in there, too.
+const (
+	containerRest  = 40 << 20
+	containerShare = 10 // a tenth, where that is more
+)
+
 // KeepMemory makes the garbage collector keep this process small until ctx ends, unless GOMEMLIMIT says what is wanted.
 // What is really needed, with large settings or many namespaces, is not refused: the limit stays a fifth above it, since
-// a collector without room to work would do nothing else.
-func KeepMemory(ctx context.Context) {
-	if debug.SetMemoryLimit(-1) != math.MaxInt64 { // the runtime has read that, or this was called before
-		return
+// a collector without room to work would do nothing else. It goes no higher than nine tenths of the container's memory, or 40
+// MiB below it.
+//
+// It returns what the process may use in bytes, by GOMEMLIMIT, else by its container; 0: neither says.
+func KeepMemory(ctx context.Context, log *slog.Logger) (most int64) {
+	return keepMemory(ctx, log, memlimit.FromCgroup)
+}
+
+func keepMemory(ctx context.Context, log *slog.Logger, container memlimit.Provider) (most int64) {
+	before := debug.SetMemoryLimit(-1)
+	if before != math.MaxInt64 { // the runtime has read that, or this was called before
+		return before
 	}
-	before := debug.SetMemoryLimit(memoryGoal)
+	most = allowed(ctx, log, container)
+	limit := func(live uint64) int64 {
+		if l := memoryLimit(live); most == 0 || l < most {
+			return l
+		}
+		return most
+	}
+	debug.SetMemoryLimit(limit(0))
 	go func() {
 		defer debug.SetMemoryLimit(before)
 		tick := time.NewTicker(memoryLook)
@@ -34,12 +60,27 @@ func KeepMemory(ctx context.Context) {
 		for {
 			select {
 			case <-tick.C:
-				debug.SetMemoryLimit(memoryLimit(inUse()))
+				debug.SetMemoryLimit(limit(InUse()))
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
+	return most
+}
+
+// allowed is our part of the container's memory, 0 without a container or a limit.
+func allowed(ctx context.Context, log *slog.Logger, container memlimit.Provider) int64 {
+	bytes, err := container()
+	switch {
+	case errors.Is(err, memlimit.ErrNoLimit), errors.Is(err, memlimit.ErrNoCgroup), errors.Is(err, memlimit.ErrCgroupsNotSupported):
+		return 0
+	case err != nil:
+		log.WarnContext(ctx, "the memory limit of this container cannot be read; set GOMEMLIMIT to nine tenths of it", "error", err)
+		return 0
+	}
+	all := int64(min(bytes, math.MaxInt64-1))
+	return max(all-max(all/containerShare, containerRest), all/2)
 }
 
 // memoryLimit is the limit for a heap of which live bytes are in use.
@@ -47,8 +88,8 @@ func memoryLimit(live uint64) int64 {
 	return max(memoryGoal, int64(live+max(live/5, memoryRoom))+memoryRest)
 }
 
-// inUse is what the last collection found in use, in bytes.
-func inUse() uint64 {
+// InUse is what the last collection found in use, in bytes.
+func InUse() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)
 	if sample[0].Value.Kind() != metrics.KindUint64 {

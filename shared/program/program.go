@@ -85,7 +85,7 @@ func Run[C any](ctx context.Context, s Service[C], cfg C) error {
 	if err != nil {
 		return err
 	}
-	KeepMemory(ctx)
+	KeepMemory(ctx, tel.Log)
 	pages := make(chan error, 1)
 	go func() { pages <- tel.Serve(ctx) }()
 	err = s.Run(ctx, cfg, tel)

@@ -88,6 +88,9 @@ func (c *Conn) Publish(ctx context.Context, out Outgoing) (Receipt, error) {
 
 // store publishes a message as it is.
 func (c *Conn) store(ctx context.Context, out Outgoing) (Receipt, error) {
+	if err := c.cache.await(ctx, len(out.Data), c.log); err != nil {
+		return Receipt{}, err
+	}
 	out.Bulk = out.Bulk && time.Now().UnixNano() > c.plainUntil.Load()
 	if out.ID == "" {
 		receipt, err := c.publish(ctx, out)

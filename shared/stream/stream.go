@@ -40,6 +40,9 @@ type Config struct {
 	InProcess       Dialer     `ignored:"true"` // set by the all-in-one: no socket between service and server
 	SyncAlways      bool       `ignored:"true"` // set by the all-in-one, which knows its server's setting
 
+	// Cache bounds the memory of the all-in-one's server; nil elsewhere, where the server is another process.
+	Cache *CacheBound `ignored:"true"`
+
 	// Healthz is the health page, with details, of the all-in-one's server.
 	Healthz func() ([]byte, error) `ignored:"true"`
 }
@@ -53,6 +56,7 @@ type Conn struct {
 	denied *denials
 	care   *care
 	packer *packer
+	cache  *CacheBound
 
 	plainUntil atomic.Int64 // nanoseconds: until then nothing goes to the bulk class
 }
@@ -83,7 +87,7 @@ func Open(ctx context.Context, name string, cfg Config, log *slog.Logger) (*Conn
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{log: log, back: &bell{ch: make(chan struct{})}, denied: newDenials(log), packer: newPacker()}
+	c := &Conn{log: log, back: &bell{ch: make(chan struct{})}, denied: newDenials(log), packer: newPacker(), cache: cfg.Cache}
 	c.packer.off = cfg.Unpacked
 	if c.nc, err = c.dial(ctx, name, cfg); err != nil {
 		return nil, err

@@ -172,6 +172,11 @@ func (in Inputs) syncs(rate float64) float64 { return 2 * rate / in.v("batch") *
 // held is how many bytes the streams hold while Elasticsearch is away, one copy.
 func (in Inputs) held(rate float64) float64 { return rate * in.v("document") * in.v("hours") * 3600 }
 
+// cached is how many bytes of the streams all NATS servers together keep in memory, whoever has read them.
+func (in Inputs) cached(rate float64) float64 {
+	return rate * (in.v("delivery") + in.v("document")) * in.v("replicas") * in.v("kept")
+}
+
 // natsSeconds is what all NATS servers take together, copies included.
 func (in Inputs) natsSeconds(rate float64) float64 {
 	leaders := in.seconds("nats_deliveries", "nats_documents", "nats_indexing")

@@ -41,6 +41,9 @@ func (in Inputs) Needs() []Need {
 		{"NATS: GB of that on each server, copies included", func(rate float64) string {
 			return short(in.held(rate) * in.v("replicas") / float64(in.servers(rate)) / 1e9)
 		}},
+		{"NATS: MB of memory on each server, for what it stored in the last seconds", func(rate float64) string {
+			return short(in.cached(rate) / float64(in.servers(rate)) / 1e6)
+		}},
 		{"network: Mbit/s from Auth0", func(rate float64) string { return short(rate * in.v("event") * 8 / 1e6) }},
 		{"network: MB a second between all machines", megabytes(stored*(in.v("replicas")+1) + request*in.v("copies"))},
 		{"Elasticsearch: processors, all copies", func(rate float64) string { return short(rate * in.seconds("elasticsearch") * in.v("copies")) }},

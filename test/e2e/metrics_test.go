@@ -20,9 +20,35 @@ var metricName = regexp.MustCompile(`\bsluice_[a-z_]+`)
 
 func TestMetrics(t *testing.T) {
 	t.Parallel() // it mostly waits
-	i := upOnShared(t, "ENRICHER_GEOIP="+geoip(t))
+	i := upOnShared(t, "ENRICHER_GEOIP="+geoip(t), "GOMEMLIMIT=1GiB")
+	t.Run("the memory that NATS takes is bounded by the limit of the process", func(t *testing.T) { boundedCache(t, i) })
 	t.Run("every metric that an alert rule names is exported", func(t *testing.T) { namedByAlerts(t, i) })
 	t.Run("the ledger adds up after crashes", func(t *testing.T) { ledgerAfterCrashes(t, i) })
+}
+
+// boundedCache looks for the bound, and for what a delivery takes of it.
+func boundedCache(t *testing.T, i *harness.Instance) {
+	t.Helper()
+	page, _ := get(t, i.AdminURL+"/metrics")
+	most := value(page, "sluice_stream_cache_max_bytes")
+	if most < 600<<20 || most > 900<<20 {
+		t.Errorf("of 1 GiB the cache may take %.0f bytes", most)
+	}
+	if code, answer, _ := i.Post([]byte("{no event, but a delivery"), nil); code != 200 {
+		t.Fatalf("%d %s", code, answer)
+	}
+	page, _ = get(t, i.AdminURL+"/metrics")
+	if held := value(page, "sluice_stream_cache_bytes"); held < 20 || held > 100_000 {
+		t.Errorf("after a delivery the cache holds %.0f bytes", held)
+	}
+}
+
+// value is a metric without labels on a page, 0 where it is not there.
+func value(page, name string) float64 {
+	_, rest, _ := strings.Cut(page, "\n"+name+" ")
+	text, _, _ := strings.Cut(rest, "\n")
+	n, _ := strconv.ParseFloat(text, 64)
+	return n
 }
 
 // ledgerAfterCrashes kills everything in the middle of its work, twice.

@@ -10,6 +10,7 @@ import (
 type comparison struct {
 	direct, piped   []stretch
 	batch, inFlight int
+	where           string            // what is said before the rest
 	targets         map[string]string // by the figures' names
 	yard            []float64         // nanoseconds of the yardstick after each stretch
 }
@@ -65,6 +66,6 @@ func (c comparison) sheet() *sheet {
 // publish reports the medians and prints the table.
 func (c comparison) publish(b *testing.B, r *rig) {
 	b.Helper()
-	about := fmt.Sprintf("%d rounds of %d events, %d in a delivery, %d deliveries at a time", len(c.direct), c.direct[0].events, c.batch, c.inFlight)
+	about := fmt.Sprintf("%s%d rounds of %d events, %d in a delivery, %d deliveries at a time", c.where, len(c.direct), c.direct[0].events, c.batch, c.inFlight)
 	c.sheet().publish(b, r.machine, about, metric{"of-ceiling", lineShare}, metric{"searchable/s", lineSearchable}, metric{"sluice-cpu-s/M", lineSluice})
 }

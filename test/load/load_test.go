@@ -3,6 +3,7 @@
 package load_test
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"testing"
@@ -45,6 +46,26 @@ func BenchmarkSearchable(b *testing.B) {
 	r := startRig(b)
 	c := comparison{batch: loadBatch, inFlight: loadInFlight, targets: map[string]string{lineShare: "≥ 0.70", lineSluice: "≤ 25", lineMemory: "≤ 250"}}
 	r.compare(b, &c, events(b, loadEvents))
+	c.publish(b, r)
+}
+
+// contained is the container of BenchmarkContained, in MiB.
+const contained = 256
+
+// BenchmarkContained is BenchmarkSearchable with an all-in-one that has a container of 256 MiB: where events come faster than
+// they are indexed it answers later, to keep within that. The benchmark fails when it does not.
+func BenchmarkContained(b *testing.B) {
+	r := startRig(b, within(contained))
+	c := comparison{
+		batch: loadBatch, inFlight: loadInFlight, where: fmt.Sprintf("in a container of %d MiB, ", contained),
+		targets: map[string]string{lineShare: "≥ 0.70", lineSluice: "≤ 25", lineMemory: "≤ 250"},
+	}
+	r.compare(b, &c, events(b, loadEvents))
+	for _, piped := range c.piped {
+		if piped.memory>>20 >= contained {
+			b.Errorf("%d MiB were resident", piped.memory>>20)
+		}
+	}
 	c.publish(b, r)
 }
 

@@ -28,9 +28,11 @@ type rig struct {
 	client  *http.Client
 }
 
-func startRig(b *testing.B) *rig {
+func startRig(b *testing.B, env ...string) *rig {
 	b.Helper()
-	i := harness.Up(b, upOptions(b))
+	o := upOptions(b)
+	o.Env = append(o.Env, env...)
+	i := harness.Up(b, o)
 	n, running := node.Running(filepath.Join(i.State, "elasticsearch"))
 	if !running || n.PID() == 0 {
 		b.Skip("the processor time of an Elasticsearch in a container cannot be read")
@@ -62,6 +64,12 @@ func upOptions(b *testing.B) (o harness.Options) {
 		o.Env = append(o.Env, "ENRICHER_GEOIP="+dir)
 	}
 	return o
+}
+
+// within is the memory limit of a container with so many MiB, as the all-in-one takes it: by GOMEMLIMIT. No cgroup limits
+// it: one cannot be made by a benchmark.
+func within(mebibytes int) string {
+	return fmt.Sprintf("GOMEMLIMIT=%dMiB", mebibytes-max(mebibytes/10, 40))
 }
 
 // places is the folder with the database of places that `make geoip` gets, empty where it is not there.

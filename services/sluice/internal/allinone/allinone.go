@@ -55,6 +55,7 @@ type plant struct {
 	Options
 	secret   state.Credentials
 	settings Settings
+	memory   int64 // bytes that this process may take; 0: nobody limits it
 	nats     *embedded.Server
 	mu       sync.Mutex // guards node while it is watched
 	node     *node.Node // nil when Elasticsearch is not the folder's own
@@ -90,8 +91,7 @@ func Run(ctx context.Context, o Options, settings Settings) (err error) {
 	if settings.Enricher.Geoip == "" {
 		settings.Enricher.Geoip = o.Dir.GeoIP()
 	}
-	program.KeepMemory(ctx)
-	p := &plant{Options: o, settings: settings}
+	p := &plant{Options: o, settings: settings, memory: program.KeepMemory(ctx, o.Telemetry.Log)}
 	if err := o.Dir.Make(); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluicelog/sluice/services/sluice/internal/state"
 	"github.com/sluicelog/sluice/shared/config"
+	"github.com/sluicelog/sluice/shared/program"
 	"github.com/sluicelog/sluice/shared/stream"
 	"github.com/sluicelog/sluice/shared/stream/embedded"
 )
@@ -25,9 +26,22 @@ func (p *plant) startNATS(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	in := stream.Config{NATSURL: config.URL(p.nats.URL()), InProcess: p.nats, SyncAlways: p.nats.SyncAlways(), Healthz: p.nats.Healthz}
+	in := stream.Config{
+		NATSURL: config.URL(p.nats.URL()), InProcess: p.nats, SyncAlways: p.nats.SyncAlways(), Healthz: p.nats.Healthz, Cache: p.boundCache(),
+	}
 	p.settings.Receiver.Stream, p.settings.Enricher.Stream, p.settings.Indexer.Stream, p.settings.Retention.Stream = in, in, in, in
 	return nil
+}
+
+// boundCache keeps what the server has in memory of the last messages within what this process may take; nil where nobody
+// limits that.
+func (p *plant) boundCache() *stream.CacheBound {
+	if p.memory == 0 {
+		return nil
+	}
+	bound := stream.NewCacheBound(p.memory, program.InUse)
+	p.Telemetry.Metrics.MustRegister(bound)
+	return bound
 }
 
 func (p *plant) stopNATS(ctx context.Context) error {
