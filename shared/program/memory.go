@@ -32,8 +32,8 @@ const (
 
 // KeepMemory makes the garbage collector keep this process small until ctx ends, unless GOMEMLIMIT says what is wanted.
 // What is really needed, with large settings or many namespaces, is not refused: the limit stays a fifth above it, since
-// a collector without room to work would do nothing else. It goes no higher than nine tenths of the container's memory, or 40
-// MiB below it.
+// a collector without room to work would do nothing else. But it goes no higher than nine tenths of the container's memory
+// and 40 MiB below it; a container of less than 80 MiB leaves half.
 //
 // It returns what the process may use in bytes, by GOMEMLIMIT, else by its container; 0: neither says.
 func KeepMemory(ctx context.Context, log *slog.Logger) (most int64) {
@@ -42,7 +42,7 @@ func KeepMemory(ctx context.Context, log *slog.Logger) (most int64) {
 
 func keepMemory(ctx context.Context, log *slog.Logger, container memlimit.Provider) (most int64) {
 	before := debug.SetMemoryLimit(-1)
-	if before != math.MaxInt64 { // the runtime has read that, or this was called before
+	if before != math.MaxInt64 { // the runtime has read that; one call in a process, or the second takes the first one's goal for it
 		return before
 	}
 	most = allowed(ctx, log, container)
@@ -76,7 +76,7 @@ func allowed(ctx context.Context, log *slog.Logger, container memlimit.Provider)
 	case errors.Is(err, memlimit.ErrNoLimit), errors.Is(err, memlimit.ErrNoCgroup), errors.Is(err, memlimit.ErrCgroupsNotSupported):
 		return 0
 	case err != nil:
-		log.WarnContext(ctx, "the memory limit of this container cannot be read; set GOMEMLIMIT to nine tenths of it", "error", err)
+		log.WarnContext(ctx, "the memory limit of this container cannot be read; set GOMEMLIMIT to nine tenths of it, and 40MiB less than it at least", "error", err)
 		return 0
 	}
 	all := int64(min(bytes, math.MaxInt64-1))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -37,44 +38,79 @@ func (l *lately) add(begin time.Time, n int) {
 
 // roomFor is a bound whose room is so many bytes.
 func roomFor(room int64) *CacheBound {
-	return NewCacheBound((room+cacheOthers)*cacheGarbage/(cacheGarbage-1), func() uint64 { return 0 })
+	return NewCacheBound((room+cacheOthers)*8/7, func() uint64 { return 0 })
 }
 
 func TestABurstIsSlowedToWhatTheCacheMayHold(t *testing.T) {
-	for _, message := range []int{2 << 10, 64 << 10, 1 << 20} {
-		synctest.Test(t, func(t *testing.T) {
-			const room, senders = 64 << 20, 8
-			b, l := roomFor(room), &lately{}
-			end := time.Now().Add(2 * time.Minute)
-			var all sync.WaitGroup
-			for range senders {
-				all.Go(func() {
-					for begin := time.Now(); begin.Before(end); begin = time.Now() {
-						if err := b.await(t.Context(), message, slog.New(slog.DiscardHandler)); err != nil {
-							t.Error(err)
-						}
-						l.add(begin, message)
-						time.Sleep(50 * time.Microsecond) // what a sync takes at least
-					}
-				})
-			}
-			all.Wait()
-			t.Logf("messages of %d bytes: at most %.2f of the room held, %.2f at last, the longest wait %v", message, float64(l.most)/room, float64(l.sum)/room, l.longest)
-			if l.most > room || l.sum < room*6/10 {
-				t.Errorf("messages of %d bytes: of %d at most %d were held, and %d at last", message, room, l.most, l.sum)
-			}
-			if l.longest > 5*time.Second {
-				t.Errorf("messages of %d bytes: one waited %v", message, l.longest)
-			}
-			if waited := b.waited; waited < time.Minute {
-				t.Errorf("all together waited %v", waited)
-			}
-			time.Sleep(cacheSlots*cacheSlot + cacheSlot)
-			if b.forget(time.Now()); b.held != 0 {
-				t.Errorf("%.0f bytes are held for ever", b.held)
-			}
-		})
+	const room = 64 << 20
+	for name, classes := range map[string][]bool{"plain": {false}, "bulk": {true}, "both": {false, true}} {
+		for _, message := range []int{2 << 10, 64 << 10, 1 << 20} {
+			synctest.Test(t, func(t *testing.T) {
+				b, l := roomFor(room), &lately{}
+				burst(t, b, l, classes, message)
+				t.Logf("%s, messages of %d bytes: at most %.2f of the room held, %.2f at last, the longest wait %v", name, message, float64(l.most)/room, float64(l.sum)/room, l.longest)
+				if l.most > room || l.sum < room*6/10 {
+					t.Errorf("%s, messages of %d bytes: of %d at most %d were held, and %d at last", name, message, room, l.most, l.sum)
+				}
+				if l.longest > time.Duration(len(classes))*6*time.Second || b.waited < time.Minute {
+					t.Errorf("%s, messages of %d bytes: one waited %v, all %v", name, message, l.longest, b.waited)
+				}
+				time.Sleep(cacheSlots*cacheSlot + cacheSlot)
+				if b.forget(time.Now()); b.held != 0 {
+					t.Errorf("%.0f bytes are held for ever", b.held)
+				}
+			})
+		}
 	}
+}
+
+// burst has eight senders of each class at work for a while.
+func burst(t *testing.T, b *CacheBound, l *lately, classes []bool, message int) {
+	t.Helper()
+	end := time.Now().Add(45 * time.Second)
+	var all sync.WaitGroup
+	for _, bulk := range classes {
+		for range 8 {
+			all.Go(func() {
+				for begin := time.Now(); begin.Before(end); begin = time.Now() {
+					if err := b.await(t.Context(), message, bulk, slog.New(slog.DiscardHandler)); err != nil {
+						t.Error(err)
+					}
+					l.add(begin, message)
+					time.Sleep(50 * time.Microsecond) // what a sync takes at least
+				}
+			})
+		}
+	}
+	all.Wait()
+}
+
+func TestABulkBurstHoldsUpNoPlainMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, log := roomFor(32<<20), slog.New(slog.DiscardHandler)
+		end := time.Now().Add(time.Minute)
+		var all sync.WaitGroup
+		for range 200 {
+			all.Go(func() {
+				for time.Now().Before(end) {
+					_ = b.await(t.Context(), 512<<10, true, log)
+				}
+			})
+		}
+		var longest time.Duration
+		for time.Now().Before(end) {
+			begin := time.Now()
+			if err := b.await(t.Context(), 10<<10, false, log); err != nil {
+				t.Error(err)
+			}
+			longest = max(longest, time.Since(begin))
+			time.Sleep(100 * time.Millisecond)
+		}
+		all.Wait()
+		if longest > 500*time.Millisecond {
+			t.Errorf("a plain message of 10 KiB waited %v behind the bulk class", longest)
+		}
+	})
 }
 
 func TestTheRoomIsWhatIsLeft(t *testing.T) {
@@ -82,8 +118,8 @@ func TestTheRoomIsWhatIsLeft(t *testing.T) {
 		{64, 30, 0, 32}, {205, 30, 0, 115}, {205, 120, 40, 99}, {205, 200, 80, 59}, {205, 300, 80, 32}, {410, 150, 100, 294}, {2048, 100, 0, 1692},
 	} {
 		b := NewCacheBound(c.memory<<20, func() uint64 { return uint64(c.inUse) << 20 })
-		b.held, b.others = float64(c.held)*(1<<20), 0
-		if b.measure(); int64(b.room)>>20 != c.room {
+		b.held, b.others, b.seen = float64(c.held)*(1<<20), 0, 0
+		if b.measure(1); int64(b.room)>>20 != c.room {
 			t.Errorf("%+v: the room is %.1f MiB", c, b.room/(1<<20))
 		}
 	}
@@ -103,15 +139,15 @@ func TestWhatElseIsInUseIsForgottenSlowly(t *testing.T) {
 		if room := look(); room > most-200<<20 {
 			t.Errorf("the room is %.0f of %.0f", room, most)
 		}
-		inUse = 0
+		inUse = 1
 		if room := look(); room > most-200<<20 {
 			t.Errorf("the room is %.0f of %.0f at once", room, most)
 		}
-		for range 60 {
-			look()
-		}
-		if b.room != most {
-			t.Errorf("the room stays %.0f of %.0f", b.room, most)
+		inUse = 300 << 20
+		look()
+		time.Sleep(time.Minute) // without another collection
+		if room := look(); room != most {
+			t.Errorf("after a minute the room is %.0f of %.0f", room, most)
 		}
 	})
 }
@@ -120,13 +156,22 @@ func TestWhatComesSlowlyDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := roomFor(64 << 20)
 		for range 1000 {
-			if err := b.await(t.Context(), 64<<10, nil); err != nil { // it would say so if it waited
+			if err := b.await(t.Context(), 64<<10, true, nil); err != nil { // it would say so if it waited
 				t.Fatal(err)
 			}
 			time.Sleep(30 * time.Millisecond)
 		}
 		if b.waited != 0 {
 			t.Errorf("waited %v at 2 MiB a second", b.waited)
+		}
+		time.Sleep(time.Minute)
+		for range 240 {
+			if err := b.await(t.Context(), 64<<10, true, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if b.waited != 0 {
+			t.Errorf("waited %v for less than a quarter of the room", b.waited)
 		}
 	})
 }
@@ -135,19 +180,27 @@ func TestAWaitThatEndsEarlyTakesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var said bytes.Buffer
 		b, log := roomFor(32<<20), slog.New(slog.NewTextHandler(&said, nil))
-		if err := b.await(t.Context(), 8<<20, log); err != nil || said.Len() > 0 {
-			t.Fatalf("the first of all waited: %v %s", err, &said)
-		}
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
+		for range 2 { // the first fits into a quarter of the room, the second goes because nothing is owed
+			if err := b.await(ctx, 8<<20, true, log); err != nil || b.waited > 0 {
+				t.Fatalf("a message with room waited %v: %v %s", b.waited, err, &said)
+			}
+		}
+		ctx, cancel = context.WithTimeout(t.Context(), publishTry+100*time.Millisecond)
+		defer cancel()
+		begin := time.Now()
 		for range 3 {
-			err := b.await(ctx, 8<<20, log)
+			err := b.await(ctx, 8<<20, true, log)
 			if !errors.Is(err, ErrAway) || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "GOMEMLIMIT") {
 				t.Errorf("the error is %v", err)
 			}
 		}
-		if b.held != 8<<20 || len(b.gate) > 0 {
-			t.Errorf("%.0f bytes are held, and %d hold the gate", b.held, len(b.gate))
+		if took := time.Since(begin); took != 100*time.Millisecond || b.waited != took {
+			t.Errorf("waited %v, and %v were counted; the time of an attempt is to be left", took, b.waited)
+		}
+		if b.held != 16<<20 || len(b.bulk.gate) > 0 {
+			t.Errorf("%.0f bytes are held, and %d hold the gate", b.held, len(b.bulk.gate))
 		}
 		if lines := strings.Count(said.String(), "\n"); lines != 1 || !strings.Contains(said.String(), "raise GOMEMLIMIT") {
 			t.Errorf("said: %s", &said)
@@ -155,16 +208,37 @@ func TestAWaitThatEndsEarlyTakesNothing(t *testing.T) {
 	})
 }
 
+func TestWhatWasNotStoredTakesNoRoom(t *testing.T) {
+	b := roomFor(64 << 20)
+	for _, err := range []error{ErrFull, ErrExists, ErrTooLarge, ErrDenied} {
+		if !unstored(Receipt{}, fmt.Errorf("publishing: %w", err)) {
+			t.Errorf("%v counts as stored", err)
+		}
+	}
+	if unstored(Receipt{}, ErrAway) || unstored(Receipt{}, nil) || !unstored(Receipt{Duplicate: true}, nil) {
+		t.Error("a message without an answer may be stored, one with a receipt is, a duplicate is not")
+	}
+	if err := b.await(t.Context(), 1000, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	if b.unspend(1000); b.held != 0 {
+		t.Errorf("%.0f bytes are held", b.held)
+	}
+	if b.unspend(1000); b.held != 0 {
+		t.Errorf("%.0f bytes are held, less than nothing", b.held)
+	}
+}
+
 func TestWithoutABoundNobodyWaits(t *testing.T) {
 	var b *CacheBound
-	if err := b.await(t.Context(), 1<<30, nil); err != nil {
+	if err := b.await(t.Context(), 1<<30, true, nil); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestTheBoundTellsWhatItHolds(t *testing.T) {
 	b := NewCacheBound(144<<20, func() uint64 { return 0 })
-	if err := b.await(t.Context(), 1000, nil); err != nil {
+	if err := b.await(t.Context(), 1000, true, nil); err != nil {
 		t.Fatal(err)
 	}
 	const want = `

@@ -88,9 +88,18 @@ func (c *Conn) Publish(ctx context.Context, out Outgoing) (Receipt, error) {
 
 // store publishes a message as it is.
 func (c *Conn) store(ctx context.Context, out Outgoing) (Receipt, error) {
-	if err := c.cache.await(ctx, len(out.Data), c.log); err != nil {
+	if err := c.cache.await(ctx, len(out.Data), out.Bulk, c.log); err != nil {
 		return Receipt{}, err
 	}
+	receipt, err := c.storeNow(ctx, out)
+	if unstored(receipt, err) {
+		c.cache.unspend(len(out.Data))
+	}
+	return receipt, err
+}
+
+// storeNow publishes a message whose turn it is.
+func (c *Conn) storeNow(ctx context.Context, out Outgoing) (Receipt, error) {
 	out.Bulk = out.Bulk && time.Now().UnixNano() > c.plainUntil.Load()
 	if out.ID == "" {
 		receipt, err := c.publish(ctx, out)

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/sluicelog/sluice/services/sluice/internal/allinone"
+	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/stream"
 )
 
@@ -27,6 +28,16 @@ func TestStreamsFitTheDisk(t *testing.T) {
 	small := stream.Topology{DeliveriesMaxBytes: 8 << 20, DocumentsMaxBytes: 8 << 20, DeadLettersMaxBytes: 8 << 20}
 	if given, err := allinone.Fit(small, 1<<30); err != nil || given != small {
 		t.Errorf("small streams as set: %+v, %v", given, err)
+	}
+}
+
+func TestBodiesTakeAQuarterOfTheMemoryAtMost(t *testing.T) {
+	for _, c := range []struct{ memory, wanted, largest, want config.Bytes }{ // MiB
+		{0, 128, 32, 128}, {4096, 128, 32, 128}, {400, 128, 32, 100}, {216, 128, 32, 81}, {216, 128, 8, 54}, {216, 40, 8, 40},
+	} {
+		if got := allinone.Bodies(int64(c.memory<<20), c.wanted<<20, c.largest<<20) >> 20; got != c.want {
+			t.Errorf("%+v: %d MiB", c, got)
+		}
 	}
 }
 

@@ -33,15 +33,32 @@ func (p *plant) startNATS(ctx context.Context) (err error) {
 	return nil
 }
 
+// memoryLeast is what the all-in-one needs for everything to have its least, in bytes.
+const memoryLeast = 192 << 20
+
 // boundCache keeps what the server has in memory of the last messages within what this process may take; nil where nobody
 // limits that.
 func (p *plant) boundCache() *stream.CacheBound {
 	if p.memory == 0 {
 		return nil
 	}
+	if p.memory < memoryLeast {
+		p.Telemetry.Log.Warn("the memory limit of this process is less than it needs, so it may be slow, or be killed; give its container 256MiB, or set GOMEMLIMIT to 192MiB, at least",
+			"limit", config.Bytes(p.memory).String())
+	}
 	bound := stream.NewCacheBound(p.memory, program.InUse)
 	p.Telemetry.Metrics.MustRegister(bound)
 	return bound
+}
+
+// bodies is how many bytes of bodies the receiver may hold: as the settings say, or a quarter of the memory where that is
+// less, since bodies wait where the cache is bounded. It is never less than what the receiver needs for the largest one.
+func (p *plant) bodies(wanted, largest config.Bytes) config.Bytes {
+	if p.memory == 0 {
+		return wanted
+	}
+	least := 2*largest + 2*embedded.MaxPayload + 1<<20
+	return min(wanted, max(config.Bytes(p.memory/4), least))
 }
 
 func (p *plant) stopNATS(ctx context.Context) error {
