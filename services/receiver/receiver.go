@@ -158,6 +158,12 @@ func (s *Service) newServer() *http.Server {
 	}
 }
 
+// LeastInflight is how many bytes MaxInflight must be at least, where the NATS server takes messages of maxPayload bytes: a
+// compressed body that must be cut is held twice, beside what is being cut off.
+func (c *Own) LeastInflight(maxPayload int) config.Bytes {
+	return 2*c.MaxBody + config.Bytes(intake.CutRoom(maxPayload))
+}
+
 // check refuses settings with which some delivery could never be accepted. maxPayload is the NATS server's.
 func (c *Own) check(maxPayload int) error {
 	if maxPayload < intake.MinPayload {
@@ -166,8 +172,7 @@ func (c *Own) check(maxPayload int) error {
 	if c.MaxBody < 1 {
 		return errors.New("setting RECEIVER_MAX_BODY: it must be at least 1B")
 	}
-	// A compressed body that must be cut is held twice, beside what is being cut off.
-	if least := 2*c.MaxBody + config.Bytes(intake.CutRoom(maxPayload)); c.MaxInflight < least {
+	if least := c.LeastInflight(maxPayload); c.MaxInflight < least {
 		return fmt.Errorf("setting RECEIVER_MAX_INFLIGHT=%s: with RECEIVER_MAX_BODY=%s and the NATS server's max_payload it must be at least %s", c.MaxInflight, c.MaxBody, least)
 	}
 	if c.MaxConnections < 1 {

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"net/http"
-	"regexp"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -46,14 +45,14 @@ func TestMemoryLimit(t *testing.T) {
 	}
 	sent := make(chan struct{})
 	go func() { all.Wait(); close(sent) }()
-	most, page := 0.0, ""
+	most, letters := 0.0, 0
 	harness.Await(t, 4*time.Minute, "a dead letter of each delivery", func() bool {
-		page, _ = get(t, i.AdminURL+"/metrics")
-		most = max(most, value(page, "process_resident_memory_bytes"))
-		return deadLettered(page) >= deliveries
+		most = max(most, metric(t, i, "process_resident_memory_bytes"))
+		letters = int(metric(t, i, `sluice_enricher_dead_lettered_total{reason="not_json"}`))
+		return letters >= deliveries
 	})
 	<-sent
-	waited := value(page, "sluice_stream_cache_wait_seconds_total")
+	waited := metric(t, i, "sluice_stream_cache_wait_seconds_total")
 	t.Logf("at most %.0f MiB were resident, messages waited %.1f s all together, and %d deliveries came again", most/(1<<20), waited, again.Load())
 	if most < 1 || most > limit+outside {
 		t.Errorf("%.0f MiB were resident, with a limit of %d", most/(1<<20), limit>>20)
@@ -61,8 +60,8 @@ func TestMemoryLimit(t *testing.T) {
 	if waited < 1 {
 		t.Errorf("messages waited %.3f s: nothing was slowed down, so nothing is shown", waited)
 	}
-	if n := deadLettered(page); n > deliveries+int(again.Load()) { // what was refused may be stored all the same
-		t.Errorf("%d dead letters of %d deliveries, of which %d came again", n, deliveries, again.Load())
+	if letters > deliveries+int(again.Load()) { // what was refused may be stored all the same
+		t.Errorf("%d dead letters of %d deliveries, of which %d came again", letters, deliveries, again.Load())
 	}
 }
 
@@ -82,15 +81,4 @@ func sendLikeAuth0(t *testing.T, i *harness.Instance, body []byte) (again int64)
 	}
 	t.Error("a delivery was not taken within three minutes")
 	return again
-}
-
-var deadLetterLine = regexp.MustCompile(`(?m)^sluice_enricher_dead_lettered_total\{[^}]*\} (\S+)$`)
-
-// deadLettered is how many dead letters the enricher has made, by a page of metrics.
-func deadLettered(page string) (n int) {
-	for _, m := range deadLetterLine.FindAllStringSubmatch(page, -1) {
-		some, _ := strconv.ParseFloat(m[1], 64)
-		n += int(some)
-	}
-	return n
 }

@@ -29,26 +29,15 @@ func TestMetrics(t *testing.T) {
 // boundedCache looks for the bound, and for what a delivery takes of it.
 func boundedCache(t *testing.T, i *harness.Instance) {
 	t.Helper()
-	page, _ := get(t, i.AdminURL+"/metrics")
-	most := value(page, "sluice_stream_cache_max_bytes")
-	if most < 600<<20 || most > 900<<20 {
+	if most := metric(t, i, "sluice_stream_cache_max_bytes"); most < 600<<20 || most > 900<<20 {
 		t.Errorf("of 1 GiB the cache may take %.0f bytes", most)
 	}
 	if code, answer, _ := i.Post([]byte("{no event, but a delivery"), nil); code != 200 {
 		t.Fatalf("%d %s", code, answer)
 	}
-	page, _ = get(t, i.AdminURL+"/metrics")
-	if held := value(page, "sluice_stream_cache_bytes"); held < 20 || held > 100_000 {
+	if held := metric(t, i, "sluice_stream_cache_bytes"); held < 20 || held > 100_000 {
 		t.Errorf("after a delivery the cache holds %.0f bytes", held)
 	}
-}
-
-// value is a metric without labels on a page, 0 where it is not there.
-func value(page, name string) float64 {
-	_, rest, _ := strings.Cut(page, "\n"+name+" ")
-	text, _, _ := strings.Cut(rest, "\n")
-	n, _ := strconv.ParseFloat(text, 64)
-	return n
 }
 
 // ledgerAfterCrashes kills everything in the middle of its work, twice.

@@ -203,7 +203,7 @@ func (p *plant) openServices(ctx context.Context) (err error) {
 	cfg := p.settings.Receiver
 	cfg.Listen = p.address(ctx, cfg.Listen)
 	cfg.Instance = "up"
-	cfg.MaxInflight = p.bodies(cfg.MaxInflight, cfg.MaxBody)
+	cfg.MaxInflight = p.bodies(cfg.Own)
 	cfg.Grace, cfg.Linger = min(cfg.Grace, receiverGrace), 0 // the stores stop after it, in the same ten seconds
 	if p.receiver, err = receiver.Open(ctx, cfg, p.Telemetry.For("receiver")); err != nil {
 		return err

@@ -33,7 +33,7 @@ func TestStreamsFitTheDisk(t *testing.T) {
 
 func TestBodiesTakeAQuarterOfTheMemoryAtMost(t *testing.T) {
 	for _, c := range []struct{ memory, wanted, largest, want config.Bytes }{ // MiB
-		{0, 128, 32, 128}, {4096, 128, 32, 128}, {400, 128, 32, 100}, {216, 128, 32, 81}, {216, 128, 8, 54}, {216, 40, 8, 40},
+		{0, 128, 32, 128}, {4096, 128, 32, 128}, {400, 128, 32, 100}, {216, 128, 32, 80}, {216, 128, 8, 54}, {216, 40, 8, 40},
 	} {
 		if got := allinone.Bodies(int64(c.memory<<20), c.wanted<<20, c.largest<<20) >> 20; got != c.want {
 			t.Errorf("%+v: %d MiB", c, got)

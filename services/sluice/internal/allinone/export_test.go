@@ -1,6 +1,7 @@
 package allinone
 
 import (
+	"github.com/sluicelog/sluice/services/receiver"
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/stream"
 )
@@ -13,5 +14,5 @@ func SameServer(a, b string) bool { return sameServer(a, b) }
 
 // Bodies is bodies with so much memory, for its test.
 func Bodies(memory int64, wanted, largest config.Bytes) config.Bytes {
-	return (&plant{memory: memory}).bodies(wanted, largest)
+	return (&plant{memory: memory}).bodies(receiver.Own{MaxInflight: wanted, MaxBody: largest})
 }

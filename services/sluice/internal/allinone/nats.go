@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/sluicelog/sluice/services/receiver"
 	"github.com/sluicelog/sluice/services/sluice/internal/state"
 	"github.com/sluicelog/sluice/shared/config"
 	"github.com/sluicelog/sluice/shared/program"
@@ -53,12 +54,11 @@ func (p *plant) boundCache() *stream.CacheBound {
 
 // bodies is how many bytes of bodies the receiver may hold: as the settings say, or a quarter of the memory where that is
 // less, since bodies wait where the cache is bounded. It is never less than what the receiver needs for the largest one.
-func (p *plant) bodies(wanted, largest config.Bytes) config.Bytes {
+func (p *plant) bodies(cfg receiver.Own) config.Bytes {
 	if p.memory == 0 {
-		return wanted
+		return cfg.MaxInflight
 	}
-	least := 2*largest + 2*embedded.MaxPayload + 1<<20
-	return min(wanted, max(config.Bytes(p.memory/4), least))
+	return min(cfg.MaxInflight, max(config.Bytes(p.memory/4), cfg.LeastInflight(embedded.MaxPayload)))
 }
 
 func (p *plant) stopNATS(ctx context.Context) error {
